@@ -1,0 +1,57 @@
+# Every target creates or refreshes .venv from pyproject.toml when needed; none needs activation.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    := _build
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -j auto -d $(OUT)/doctrees
+# CI installs the exact versions of constraints.txt; everybody else gets pyproject.toml's ranges.
+PIP    := $(BIN)/python -m pip install $(if $(CI),--constraint constraints.txt)
+# One thread everywhere: two torch threads on a busy two-core machine are far slower than one.
+export OMP_NUM_THREADS := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help html live doctest test lint bench rerun new clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+html: $(VENV)/.docs ## build the site into _build/html
+	$(SPHINX) -b html . $(OUT)/html
+
+live: $(VENV)/.docs ## build, serve on 127.0.0.1:8000 and rebuild at every save
+	$(BIN)/sphinx-autobuild --host 127.0.0.1 --watch snippets --watch _ext \
+	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto -d $(OUT)/doctrees . $(OUT)/html
+
+doctest: $(VENV)/.docs ## run every code example of every page and compare its output
+	$(SPHINX) -b doctest . $(OUT)/doctest
+
+test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctests, pytest
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell $$(git ls-files '*.md' '*.py' '*.toml' '*.yaml' '*.yml' '*.css' '*.html' Makefile)
+	$(BIN)/autocorrect --lint $$(git ls-files '*.md')
+
+bench: $(VENV)/.test ## time the snippets against the libraries a reader would pick instead
+	$(BIN)/python -m benchmarks
+
+rerun: $(VENV)/.test ## repeat every recorded experiment and rewrite its record
+	$(BIN)/python -m snippets.common.records
+
+new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
+	$(BIN)/python -m _ext.new_article '$(ARTICLE)' '$(TITLE)'
+
+clean: ## remove what a build made; keeps .venv
+	rm -rf $(OUT)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Python >= 3.11 is required, got %d.%d; try: make PYTHON=python3.13" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Local Sphinx extensions, one job each."""

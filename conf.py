@@ -1,0 +1,52 @@
+"""Sphinx configuration: only what differs from the defaults."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+
+project = "会跑的笔记 · Notes That Run"
+author = "会跑的笔记的作者们"
+copyright = "2026, 会跑的笔记的作者们"
+language = "zh_CN"
+html_title = "会跑的笔记"
+html_last_updated_fmt = None
+
+# The one setting behind "edit this page", the source links and the feed's addresses.
+repository_url = "https://github.com/notes-that-run/notes-that-run"
+html_baseurl = "https://notes-that-run.github.io/"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.doctest",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+
+# The source folder is the repository's root, so sources are named, never excluded.
+include_patterns = [
+    "index.md",
+    "glossary.md",
+    "bibliography.md",
+    *(f"{category}/*.md" for category in ("python", "nlp", "generative", "cv", "large-model")),
+]
+
+myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_dmath_allow_space = False
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+highlight_language = "python"
+numfig = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+doctest_global_setup = """
+import torch
+torch.set_num_threads(1)
+torch.manual_seed(0)
+"""
+
+html_theme = "sphinx_book_theme"
+html_static_path = ["_static"]
+templates_path = ["_templates"]

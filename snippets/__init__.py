@@ -1,0 +1,1 @@
+"""The code of the articles: one module per article, mirrored by a page and a test file."""

@@ -1,0 +1,1 @@
+"""What several articles need: plot style, records of long runs, measuring."""

@@ -1,0 +1,1 @@
+"""Modules of the articles on computer vision."""

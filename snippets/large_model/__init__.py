@@ -1,0 +1,1 @@
+"""Modules of the articles on large-model training."""

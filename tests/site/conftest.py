@@ -1,0 +1,82 @@
+"""Builds small sites, mostly broken on purpose, the way `make html` builds the real one."""
+
+import io
+import multiprocessing
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CONF = """
+import sys
+sys.path.insert(0, {srcdir!r})
+project = "broken"
+language = "zh_CN"
+extensions = {extensions!r}
+include_patterns = ["**.md"]
+myst_enable_extensions = ["dollarmath"]
+html_theme = "basic"
+"""
+
+
+@dataclass
+class Build:
+    """What one run of sphinx-build left behind."""
+
+    code: int
+    output: str
+    outdir: Path
+
+
+def _sphinx(source: Path, arguments: list[str], sender) -> None:
+    """Run sphinx-build in a forked child that sees the site's own `snippets`, not ours."""
+    for name in [n for n in sys.modules if n == "snippets" or n.startswith("snippets.")]:
+        del sys.modules[name]
+    sys.path[:] = [str(source), *(p for p in sys.path if Path(p or ".").resolve() != ROOT), str(ROOT)]
+    os.chdir(source)
+    output = sys.stdout = sys.stderr = io.StringIO()
+    from sphinx.cmd.build import main
+
+    code = main(arguments)
+    sender.send((code, output.getvalue()))
+
+
+class Site:
+    """A site in a temporary folder: write files, build, look at the result."""
+
+    def __init__(self, root: Path, extensions: list[str]):
+        self.root = root
+        self.write("conf.py", CONF.format(srcdir=str(root), extensions=extensions))
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def build(self, builder: str = "html", *options: str, timeout: float = 60) -> Build:
+        """Build with the options of the Makefile; never raises for a failed build."""
+        outdir = self.root / "_build" / builder
+        arguments = ["-b", builder, "--fail-on-warning", "--keep-going", "--nitpicky", "--no-color"]
+        arguments += ["-d", str(self.root / "_build/doctrees"), *options, str(self.root), str(outdir)]
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        child = multiprocessing.get_context("fork").Process(
+            target=_sphinx, args=(self.root, arguments, sender)
+        )
+        child.start()
+        if not receiver.poll(timeout):
+            child.kill()
+            raise TimeoutError(f"sphinx-build did not end within {timeout} s")
+        code, output = receiver.recv()
+        child.join()
+        return Build(code, output, outdir)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """`site("_ext.contract")`: an empty site that loads myst_parser and the named extensions."""
+    return lambda *extensions: Site(tmp_path, ["myst_parser", *extensions])
