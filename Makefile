@@ -43,7 +43,7 @@ rerun: $(VENV)/.test ## repeat every recorded experiment and rewrite its record
 	$(BIN)/python -m snippets.common.records
 
 new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
-	$(BIN)/python -m _ext.new_article '$(ARTICLE)' '$(TITLE)'
+	$(BIN)/python -m _ext.new_article  # reads ARTICLE and TITLE from the environment
 
 clean: ## remove what a build made; keeps .venv
 	rm -rf $(OUT)
