@@ -18,6 +18,7 @@ repository_url = "https://github.com/notes-that-run/notes-that-run"
 html_baseurl = "https://notes-that-run.github.io/"
 
 extensions = [
+    "_ext.katex",
     "myst_parser",
     "sphinx.ext.doctest",
     "sphinx_copybutton",
@@ -39,6 +40,7 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 highlight_language = "python"
 numfig = True
+math_numfig = False  # equations are numbered per page
 copybutton_exclude = ".linenos, .gp, .go"
 
 doctest_global_setup = """
@@ -47,6 +49,7 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 """
 
+html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]
 templates_path = ["_templates"]

@@ -1,0 +1,129 @@
+"""Formulas are rendered while building; a wrong one is reported at its page and line."""
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def formulas(site):
+    s = site("_ext.katex")
+    s.write(
+        "conf.py",
+        (s.root / "conf.py").read_text(encoding="utf-8")
+        + 'html_math_renderer = "katex"\nnumfig = True\nmath_numfig = False\n'
+        + 'myst_enable_extensions = ["amsmath", "dollarmath"]\n',
+    )
+    s.write("index.md", "# 首页\n")
+    return s
+
+
+def page(build, name="index"):
+    return (build.outdir / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_inline_formula_is_html_and_mathml_without_a_script(formulas):
+    formulas.write("index.md", "# 首页\n\n设 $a_1 = \\frac{1}{2}$ 成立。\n")
+    build = formulas.build()
+    assert build.code == 0, build.output
+    html = page(build)
+    assert '<span class="katex-html"' in html
+    assert "<msub><mi>a</mi><mn>1</mn></msub>" in html
+    assert "katex/katex.min.css" in html
+    assert not re.search(r"<script[^>]*(math|katex)", html, re.IGNORECASE)
+
+
+def test_page_without_formulas_links_no_katex(formulas):
+    build = formulas.build()
+    assert build.code == 0, build.output
+    assert "katex" not in page(build)
+
+
+def test_equation_number_and_reference_agree_and_start_anew_on_each_page(formulas):
+    formulas.write(
+        "index.md",
+        """
+        # 首页
+
+        ```{toctree}
+        other
+        ```
+
+        $$
+        x = 1
+        $$ (one)
+
+        $$
+        y = 2
+        $$ (two)
+
+        见 {eq}`two` 与 {eq}`three`。
+        """,
+    )
+    formulas.write("other.md", "# 另页\n\n$$\nz = 3\n$$ (three)\n")
+    build = formulas.build()
+    assert build.code == 0, build.output
+    html = page(build)
+    numbers = re.findall(r'id="equation-(\w+)".*?class="eqno">\((\d+)\)', html, re.DOTALL)
+    assert numbers == [("one", "1"), ("two", "2")]
+    assert re.search(r'class="headerlink" href="#equation-two"', html)
+    assert re.search(r'href="#equation-two">\(2\)</a>', html)
+    assert re.search(r'href="other.html#equation-three">\(1\)</a>', html)
+
+
+def test_amsmath_environment_gets_one_number_of_sphinx_and_none_of_katex(formulas):
+    align = "# 首页\n\n\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}\n"
+    formulas.write("index.md", align)
+    build = formulas.build()
+    assert build.code == 0, build.output
+    html = page(build)
+    assert html.count('class="eqno"') == 1
+    assert "eqn-num" not in html
+
+
+def test_several_lines_align(formulas):
+    formulas.write("index.md", "# 首页\n\n$$\na &= b \\\\\n&= c\n$$\n")
+    build = formulas.build()
+    assert build.code == 0, build.output
+    assert page(build).count("<mtr") == 2
+
+
+def test_chinese_text_and_macros_of_the_configuration(formulas):
+    conf = (formulas.root / "conf.py").read_text(encoding="utf-8")
+    formulas.write("conf.py", conf + 'katex_macros = {"\\\\RR": "\\\\mathbb{R}"}\n')
+    formulas.write("index.md", "# 首页\n\n$x \\in \\RR \\text{，实数}$\n")
+    build = formulas.build()
+    assert build.code == 0, build.output
+    assert '<mi mathvariant="double-struck">R</mi>' in page(build)
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        (r"\nosuchmacro{x}", r"Undefined control sequence: \\nosuchmacro"),
+        (r"\frac{a}{b", r"expected '}'"),
+        (r"x = 汉", r"Unicode text character \"汉\" used in math mode"),
+    ],
+)
+@pytest.mark.parametrize("display", [False, True])
+def test_wrong_formula_fails_with_page_and_line(formulas, formula, reason, display):
+    formulas.write(
+        "index.md",
+        "# 首页\n\n一段。\n\n" + (f"$$\n{formula}\n$$\n" if display else f"式 ${formula}$。\n"),
+    )
+    build = formulas.build()
+    assert build.code == 1
+    assert re.search(rf"index\.md:5: WARNING: KaTeX parse error: .*{reason}", build.output), (
+        build.output
+    )
+    assert "[katex]" in build.output
+
+
+def test_parallel_writers_each_render(formulas):
+    pages = [f"p{i}" for i in range(12)]
+    formulas.write("index.md", "# 首页\n\n$x$\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n")
+    for i, name in enumerate(pages):
+        formulas.write(f"{name}.md", f"# 页\n\n$x_{{{i}}}$\n")
+    build = formulas.build("html", "-j", "2")
+    assert build.code == 0, build.output
+    assert all(f"<mn>{i}</mn>" in page(build, name) for i, name in enumerate(pages))
