@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := _build
-SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -j auto -d $(OUT)/doctrees
+SPHINX := $(BIN)/python -m sphinx --keep-going --nitpicky -j auto
+# $(call build,BUILDER,FOLDER): a failed build forgets what it read, or the next one would pass in silence.
+build   = $(SPHINX) --fail-on-warning -d $(OUT)/doctrees -b $(1) . $(2) || { rm -f $(OUT)/doctrees/environment.pickle; exit 1; }
 # CI installs the exact versions of constraints.txt; everybody else gets pyproject.toml's ranges.
 PIP    := $(BIN)/python -m pip install $(if $(CI),--constraint constraints.txt)
 # One thread everywhere: two torch threads on a busy two-core machine are far slower than one.
@@ -17,14 +19,18 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 html: $(VENV)/.docs ## build the site into _build/html
-	$(SPHINX) -b html . $(OUT)/html
+	$(call build,html,$(OUT)/stage)
+	@# only a build without a fault replaces the one that readers have
+	@rm -rf $(OUT)/next && cp -Rp $(OUT)/stage $(OUT)/next && rm -rf $(OUT)/html && mv $(OUT)/next $(OUT)/html
+	@echo "Open $(OUT)/html/index.html"
 
 live: $(VENV)/.docs ## build, serve on 127.0.0.1:8000 and rebuild at every save
 	$(BIN)/sphinx-autobuild --host 127.0.0.1 --watch snippets --watch _ext \
-	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto -d $(OUT)/doctrees . $(OUT)/html
+	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto \
+	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
 doctest: $(VENV)/.docs ## run every code example of every page and compare its output
-	$(SPHINX) -b doctest . $(OUT)/doctest
+	$(call build,doctest,$(OUT)/doctest)
 
 test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctests, pytest
 	$(BIN)/python -m pytest
@@ -49,7 +55,7 @@ clean: ## remove what a build made; keeps .venv
 	rm -rf $(OUT)
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Python >= 3.11 is required, got %d.%d; try: make PYTHON=python3.13" % v[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11, 3.12 or 3.13 is required, got %d.%d: choose one with make PYTHON=python3.13" % v)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python

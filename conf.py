@@ -34,7 +34,14 @@ include_patterns = [
     *(f"{category}/*.md" for category in ("python", "nlp", "generative", "cv", "large-model")),
 ]
 
-myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+]
 myst_dmath_allow_space = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"

@@ -37,7 +37,11 @@ def _sphinx(source: Path, arguments: list[str], sender) -> None:
     """Run sphinx-build in a forked child that sees the site's own `snippets`, not ours."""
     for name in [n for n in sys.modules if n == "snippets" or n.startswith("snippets.")]:
         del sys.modules[name]
-    sys.path[:] = [str(source), *(p for p in sys.path if Path(p or ".").resolve() != ROOT), str(ROOT)]
+    sys.path[:] = [
+        str(source),
+        *(p for p in sys.path if Path(p or ".").resolve() != ROOT),
+        str(ROOT),
+    ]
     os.chdir(source)
     output = sys.stdout = sys.stderr = io.StringIO()
     from sphinx.cmd.build import main
@@ -62,7 +66,13 @@ class Site:
         """Build with the options of the Makefile; never raises for a failed build."""
         outdir = self.root / "_build" / builder
         arguments = ["-b", builder, "--fail-on-warning", "--keep-going", "--nitpicky", "--no-color"]
-        arguments += ["-d", str(self.root / "_build/doctrees"), *options, str(self.root), str(outdir)]
+        arguments += [
+            "-d",
+            str(self.root / "_build/doctrees"),
+            *options,
+            str(self.root),
+            str(outdir),
+        ]
         receiver, sender = multiprocessing.Pipe(duplex=False)
         child = multiprocessing.get_context("fork").Process(
             target=_sphinx, args=(self.root, arguments, sender)
