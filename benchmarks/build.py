@@ -1,4 +1,4 @@
-"""How long the site takes to build: cold, unchanged, after one edit. On a copy, so nothing is touched."""
+"""How long a copy of the site takes to build: cold, unchanged, after one edit."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""`make new`: what it writes passes every check as it stands; what it refuses leaves nothing behind."""
+"""`make new`: what it writes passes every check; what it refuses leaves nothing behind."""
 
 import datetime
 import shutil
@@ -34,11 +34,11 @@ def test_a_new_article_passes_unmodified(site):
 
 @pytest.mark.parametrize(
     "article",
-    ["", "bert", "audio/bert", "nlp/", "nlp/Bert", "nlp/bert_base", "nlp/1d", "nlp/-a", "nlp/a/b"]
-    + ["nlp/../x", "nlp/词向量", "python/class", "python/index", "nlp/bert-run"],
+    "|bert|audio/bert|nlp/|nlp/Bert|nlp/bert_base|nlp/1d|nlp/-a|nlp/a/b|nlp/../x|nlp/词向量"
+    "|python/class|python/index|nlp/bert-run".split("|"),
 )
 def test_an_ill_formed_name_is_refused(tmp_path, article):
-    with pytest.raises(ValueError, match="ARTICLE must be|is reserved"):
+    with pytest.raises(ValueError, match=r"ARTICLE must be|is reserved"):
         create(tmp_path, article, "标题", TODAY)
     assert not list(tmp_path.iterdir())
 
