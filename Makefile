@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := _build
+PORT   ?= 8000
 SPHINX := $(BIN)/python -m sphinx --keep-going --nitpicky -j auto
 # $(call build,BUILDER,FOLDER): a failed build forgets what it read, or the next one would pass in silence.
 build   = $(SPHINX) --fail-on-warning -d $(OUT)/doctrees -b $(1) . $(2) || { rm -f $(OUT)/doctrees/environment.pickle; exit 1; }
@@ -24,8 +25,8 @@ html: $(VENV)/.docs ## build the site into _build/html
 	@rm -rf $(OUT)/next && cp -Rp $(OUT)/stage $(OUT)/next && rm -rf $(OUT)/html && mv $(OUT)/next $(OUT)/html
 	@echo "Open $(OUT)/html/index.html"
 
-live: $(VENV)/.docs ## build, serve on 127.0.0.1:8000 and rebuild at every save
-	$(BIN)/sphinx-autobuild --host 127.0.0.1 --watch snippets --watch _ext \
+live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every save
+	$(BIN)/sphinx-autobuild --host 127.0.0.1 --port $(PORT) --watch snippets --watch _ext \
 	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto \
 	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
