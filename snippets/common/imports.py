@@ -1,4 +1,4 @@
-"""Which modules of ours a module needs: the transitive closure of its imports, read from the source.
+"""Which modules of ours a module needs: the closure of its imports, read from the source.
 
 Nothing is imported, so a module that fails to import still has a closure.
 What it leaves out: names given to `importlib` at run time, and modules outside `snippets`.

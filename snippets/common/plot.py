@@ -6,6 +6,8 @@ page: `{drawn}` writes the dark one by replacing each colour with its twin.  The
 tritanopia (tests/common/test_plot.py computes both).  Raster images keep their colours.
 """
 
+from typing import Any
+
 INK = "#1f2933"
 """Text and the lines that carry meaning."""
 MUTED = "#5b6672"
@@ -56,7 +58,7 @@ def sequential_colors(n: int) -> list[str]:
     return [_RAMP[round(i * (len(_RAMP) - 1) / max(1, n - 1))] for i in range(n)]
 
 
-def style() -> dict[str, object]:
+def style() -> dict[Any, Any]:
     """Return the rcParams that are in force while a figure is made and drawn.
 
     Widths are measured with the DejaVu fonts that matplotlib ships, so that no font of the machine

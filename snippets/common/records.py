@@ -1,9 +1,9 @@
-"""Records of experiments too long for a page: run once, kept as JSON, refused when the code moved on.
+"""Records of experiments too long for a page: run once, kept as JSON, stale once the code changed.
 
-`snippets/<category>/<article>_run.py` defines `INPUTS` (the arguments), `CHEAP` (overrides that make
-a prefix of the run affordable for a test) and `run(**inputs)`, which returns a tree of JSON values.
-Beside it lies `<article>_run.json`, which holds the inputs, the results, the versions and a
-fingerprint of the code.  `python -m snippets.common.records [article …]` repeats the runs.
+`snippets/<category>/<article>_run.py` defines `INPUTS` (the arguments), `CHEAP` (overrides that
+make a prefix of the run affordable for a test) and `run(**inputs)`, which returns a tree of JSON
+values.  Beside it lies `<article>_run.json`: inputs, results, versions and a fingerprint of the
+code.  `python -m snippets.common.records [article …]` repeats the runs.
 """
 
 import ast
@@ -94,11 +94,11 @@ def fingerprint(module_name: str, root: Path = ROOT) -> str:
 def _bare(path: Path) -> ast.Module:
     """Return the syntax tree without docstrings and figures."""
     tree = parse(path)
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                del node.body[0]
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+        elif isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if not _draws(alias.name)]
     tree.body = [
         node
@@ -121,7 +121,7 @@ def _canonical(value: object) -> Iterator[str]:
     if isinstance(value, ast.AST):
         yield f"{type(value).__name__}("
         for field, child in ast.iter_fields(value):
-            if child not in (None, [], "") and field != "ctx" or isinstance(value, ast.Constant):
+            if isinstance(value, ast.Constant) or (child not in (None, []) and field != "ctx"):
                 yield f"{field}="
                 yield from _canonical(child)
         yield ")"
@@ -191,7 +191,7 @@ def versions() -> dict[str, str]:
 
 
 def save(article: str, record: Record, root: Path = ROOT) -> None:
-    """Write the record in one step: a reader sees the old file or the new one, never half of one."""
+    """Write the record in one step: a reader sees the old file or the new one, never half."""
     path = path_of(article, root)
     text = json.dumps(asdict(record), ensure_ascii=False, indent=1, sort_keys=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,0 +1,219 @@
+"""The directive `{drawn}`: a figure of a snippet, drawn while the page is read.
+
+    ```{drawn} snippets.python.inheritance_and_mro.figure_diamond
+    :alt: 一句话说出图上看见什么
+    :name: inheritance-and-mro-fig-diamond
+    图注。
+    ```
+
+The function takes no argument and returns a Figure, or a list of Figures of equal size: the steps
+that the reader walks through.  Drawings are kept beside the doctrees and made anew when, and only
+when, the bytes changed of a module of ours that the figure's module imports, of a record
+(`*_run.json`) beside one of them, of what draws, or matplotlib's version.
+A figure that fails is a warning that names the page, the cause and the line of the snippet; the
+page keeps the caption and its number, and is read again in the next build.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import traceback
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any, NoReturn
+
+import matplotlib
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+from _ext import svg
+from snippets.common import plot
+from snippets.common.imports import closure, source_of
+
+logger = logging.getLogger(__name__)
+
+TOOLS = [Path(module.__file__ or "") for module in (svg, plot)] + [Path(__file__)]
+
+
+class FigureError(Exception):
+    """A figure that cannot be had; the message says why and where."""
+
+
+class drawing(nodes.General, nodes.Element):
+    """The frames of a figure.  Its child says in words what they show, for all but HTML."""
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file in one step, so that a parallel build never reads half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def dependencies(module: str, root: Path) -> list[Path]:
+    """Return the files that a figure of this module is made from.
+
+    Raises: FigureError where there is no such module; SyntaxError where one cannot be parsed.
+    """
+    if not module.startswith("snippets.") or source_of(module, root) is None:
+        raise FigureError(f"there is no module {module}")
+    modules = closure(module, root)
+    records = (
+        root.joinpath(*name.split(".")).with_name(name.rpartition(".")[2] + suffix)
+        for name in modules
+        for suffix in ("_run.json", ".json" if name.endswith("_run") else "_run.json")
+    )
+    return [*modules.values(), *sorted({path for path in records if path.is_file()}), *TOOLS]
+
+
+def frames_of(dotted: str, files: list[Path], root: Path, cache: Path) -> list[dict[str, Any]]:
+    """Return the frames of a figure, from the cache while nothing they are made from changed.
+
+    Raises: FigureError.
+    """
+    digest = hashlib.sha256(f"{dotted} {matplotlib.__version__}".encode())
+    for path in files:
+        digest.update(f"\n{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    kept = cache / f"{dotted}.json"
+    if kept.is_file():
+        entry = json.loads(kept.read_text(encoding="utf-8"))
+        if entry["key"] == digest.hexdigest():
+            return entry["frames"]
+    logger.info("drawing %s", dotted)
+    entry = {"key": digest.hexdigest(), "frames": [asdict(frame) for frame in _draw(dotted, root)]}
+    write(kept, json.dumps(entry))
+    return entry["frames"]
+
+
+def _draw(dotted: str, root: Path) -> list[svg.Frame]:
+    module, _, function = dotted.rpartition(".")
+    try:
+        make = getattr(importlib.import_module(module), function, None)
+    except (Exception, SystemExit) as error:
+        _fail(f"importing {module}", error, root)
+    if not callable(make):
+        raise FigureError(f"{module} has no function {function}")
+    try:
+        return svg.draw(make)
+    except (Exception, SystemExit) as error:
+        _fail(f"drawing {dotted}", error, root)
+
+
+def _fail(doing: str, error: BaseException, root: Path) -> NoReturn:
+    """Raise a FigureError that names the cause and the deepest line of ours on the way to it."""
+    stack = [
+        (Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        stack.append((Path(error.filename), error.lineno))
+    ours = [(path, line) for path, line in stack if path.is_relative_to(root / "snippets")]
+    place = f" ({ours[-1][0].relative_to(root)}:{ours[-1][1]})" if ours else ""
+    raise FigureError(f"{doing}: {type(error).__name__}: {error}{place}") from error
+
+
+class Drawn(SphinxDirective):
+    """`{drawn} snippets.category.article.figure_name`."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {"alt": directives.unchanged, "name": directives.unchanged}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        """Return a figure with its caption, and with the drawing unless that fails."""
+        dotted, alt = self.arguments[0], self.options.get("alt", "").strip()
+        body = self.parse_content_to_nodes()
+        if not alt:
+            self._warn(f"{dotted} needs :alt: to say in words what one sees")
+        if not body or not isinstance(body[0], nodes.paragraph):
+            self._warn(f"{dotted} needs a caption")
+            body.insert(0, nodes.paragraph("", dotted))
+        figure = nodes.figure("", align="default", classes=["drawn"], drawn=dotted)
+        self.set_source_info(figure)
+        figure += [self._drawing(dotted, alt), nodes.caption("", "", *body[0].children)]
+        if len(figure[0].get("frames", ())) > 1:
+            figure["classes"].append("drawn-steps")
+        if body[1:]:
+            figure += nodes.legend("", *body[1:])
+        self.add_name(figure)
+        return [figure]
+
+    def _drawing(self, dotted: str, alt: str) -> nodes.Element:
+        root = Path(self.env.srcdir)
+        module, _, function = dotted.rpartition(".")
+        try:
+            files = dependencies(module, root)
+            for path in files:
+                self.env.note_dependency(str(path))
+            frames = frames_of(dotted, files, root, Path(self.env.doctreedir, "drawn"))
+        except (FigureError, SyntaxError) as error:
+            self._warn(str(error))
+            return nodes.paragraph("", alt, classes=["drawn-missing"])
+        name = f"{module.rpartition('.')[2]}-{function}".replace("_", "-")
+        return drawing("", nodes.paragraph("", alt), frames=frames, file=name, alt=alt)
+
+    def _warn(self, message: str) -> None:
+        """Report the error, now and in every build until it is mended."""
+        location = (self.env.docname, self.lineno)
+        logger.warning("drawn: %s", message, location=location, type="drawn")
+        self.env.note_reread()
+
+
+def visit_drawing_html(self, node: drawing) -> NoReturn:
+    """Write the frames' files and the HTML that shows them."""
+    frames, builder = node["frames"], self.builder
+    modes = ["light"] if builder.name == "epub" else ["light", "dark"]
+    shown = []
+    for number, frame in enumerate(frames, 1):
+        several = len(frames) > 1
+        step = f"第 {number} 步，共 {len(frames)} 步" if several else ""
+        label = "：".join(filter(None, [step, frame["label"]]))
+        alt = f"{node['alt']}（{label}）" if several else node["alt"]
+        images = ""
+        for mode in modes:
+            file = (
+                f"{node['file']}{f'-{number}' if several else ''}{'-dark' * (mode == 'dark')}.svg"
+            )
+            write(Path(builder.outdir, builder.imagedir, file), frame[mode])
+            images += (
+                f'<img class="only-{mode}" src="{builder.imgpath}/{file}" alt="{escape(alt)}"'
+                f' width="{frame["width"]}" height="{frame["height"]}" loading="lazy" />'
+            )
+        if several:
+            images = f'<div class="drawn-frame">{images}<p>{escape(label)}</p></div>'
+        shown.append(images)
+    if len(frames) > 1:
+        opening = f'<div class="drawn-frames" role="group" tabindex="0" aria-label="{step[6:]}">'
+        shown = [opening, *shown, "</div>"]
+    self.body.append("\n".join(shown))
+    raise nodes.SkipNode
+
+
+def visit_nothing(self, node: drawing) -> None:
+    """Let the child speak."""
+
+
+def add_script(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Load the stepping script on the pages that have something to step through."""
+    if doctree and any(
+        "drawn-steps" in figure["classes"] for figure in doctree.findall(nodes.figure)
+    ):
+        app.add_js_file("drawn.js", loading_method="defer")
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directive, its node and its assets."""
+    words = (visit_nothing, visit_nothing)
+    app.add_node(
+        drawing, html=(visit_drawing_html, None), latex=words, text=words, man=words, texinfo=words
+    )
+    app.add_directive("drawn", Drawn)
+    app.add_css_file("drawn.css")
+    app.connect("html-page-context", add_script)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,80 @@
+"""The role `{run}`: a number of this page's record, such as {run}`chain.k8.peak:.2f`.
+
+The dotted path leads through the record's results; one that starts with `inputs.` or `versions.`
+leads through those.  A Python format may follow a colon.  A path that leads nowhere or to no single
+value, and a record that is missing, unreadable or older than its code, are warnings that name the
+page and line; the page is read again in the next build.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxRole
+from sphinx.util.typing import ExtensionMetadata
+
+from snippets.common import records
+from snippets.common.imports import closure
+
+logger = logging.getLogger(__name__)
+
+
+def lookup(record: records.Record, path: str) -> Any:
+    """Return the number or text at a dotted path.
+
+    Raises: LookupError saying how far the path led and what there is.
+    """
+    first, *rest = path.split(".")
+    value: Any = {"inputs": record.inputs, "versions": record.versions}.get(first)
+    keys = rest if value is not None else [first, *rest]
+    value = record.results if value is None else value
+    for i, key in enumerate(keys):
+        if not isinstance(value, dict) or key not in value:
+            has = f"has only {', '.join(value)}" if isinstance(value, dict) else "is a leaf"
+            raise LookupError(f"no {key!r} here: {'.'.join(keys[:i]) or 'the record'} {has}")
+        value = value[key]
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise LookupError(f"{path} is {type(value).__name__}, not a number or a text")
+    return value
+
+
+class Run(SphinxRole):
+    """{run}`path` or {run}`path:format`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the formatted value as plain text, or the path itself after a warning."""
+        path, _, spec = self.text.partition(":")
+        shown = self.text
+        try:
+            record = self._record()
+            if record is not None:
+                shown = format(lookup(record, path.strip()), spec)
+        except (records.RecordError, LookupError, ValueError, SyntaxError) as error:
+            location = (self.env.docname, self.lineno)
+            logger.warning("run %s: %s", self.text, error, location=location, type="run")
+            self.env.note_reread()
+        return [nodes.inline(self.rawtext, shown, classes=["run"])], []
+
+    def _record(self) -> records.Record | None:
+        """Return this page's record; what is wrong with it is raised once a page, then None."""
+        article, root = self.env.docname, Path(self.env.srcdir)
+        seen: Any = self.env.temp_data.setdefault("run", {})
+        if article not in seen:
+            seen[article] = None
+            code = closure(records.module_of(article), root).values()
+            for path in (records.path_of(article, root), *code):
+                if path.is_file():
+                    self.env.note_dependency(str(path))
+            record = records.load(article, root)
+            if records.is_stale(article, root):
+                raise records.RecordError("the record is older than its code; make rerun renews it")
+            seen[article] = record
+        return seen[article]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the role."""
+    app.add_role("run", Run())
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
