@@ -168,30 +168,27 @@ class Drawn(SphinxDirective):
 def visit_drawing_html(self, node: drawing) -> NoReturn:
     """Write the frames' files and the HTML that shows them."""
     frames, builder = node["frames"], self.builder
-    modes = ["light"] if builder.name == "epub" else ["light", "dark"]
+    several = len(frames) > 1
     shown = []
     for number, frame in enumerate(frames, 1):
-        several = len(frames) > 1
-        step = f"第 {number} 步，共 {len(frames)} 步" if several else ""
-        label = "：".join(filter(None, [step, frame["label"]]))
+        step = f"第 {number} 步，共 {len(frames)} 步"
+        label = f"{step}：{frame['label']}" if frame["label"] else step
         alt = f"{node['alt']}（{label}）" if several else node["alt"]
         images = ""
-        for mode in modes:
-            file = (
-                f"{node['file']}{f'-{number}' if several else ''}{'-dark' * (mode == 'dark')}.svg"
-            )
+        for mode in ["light"] if builder.name == "epub" else ["light", "dark"]:
+            file = f"{node['file']}{f'-{number}' * several}{'-dark' * (mode == 'dark')}.svg"
             write(Path(builder.outdir, builder.imagedir, file), frame[mode])
             images += (
                 f'<img class="only-{mode}" src="{builder.imgpath}/{file}" alt="{escape(alt)}"'
                 f' width="{frame["width"]}" height="{frame["height"]}" loading="lazy" />'
             )
-        if several:
-            images = f'<div class="drawn-frame">{images}<p>{escape(label)}</p></div>'
-        shown.append(images)
-    if len(frames) > 1:
-        opening = f'<div class="drawn-frames" role="group" tabindex="0" aria-label="{step[6:]}">'
+        words = f"<p>{escape(label)}</p>" if several else ""
+        shown.append(f'<div class="drawn-frame">{images}{words}</div>')
+    if several:
+        title = f"分步图，共 {len(frames)} 步"
+        opening = f'<div class="drawn-frames" role="group" tabindex="0" aria-label="{title}">'
         shown = [opening, *shown, "</div>"]
-    self.body.append("\n".join(shown))
+    self.body.append("\n".join(shown) + "\n")
     raise nodes.SkipNode
 
 
