@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+import myst_parser.sphinx_ext  # noqa: F401  imported once, for every forked build
 import pytest
+import sphinx.builders.html  # noqa: F401
+from sphinx.cmd.build import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,8 +47,6 @@ def _sphinx(source: Path, arguments: list[str], sender) -> None:
     ]
     os.chdir(source)
     output = sys.stdout = sys.stderr = io.StringIO()
-    from sphinx.cmd.build import main
-
     code = main(arguments)
     sender.send((code, output.getvalue()))
 

@@ -1,0 +1,240 @@
+"""Run every example of every page: the builder `doctest`, in place of Sphinx's own.
+
+A page is one session in a process of its own: it starts from the same state whatever ran before,
+and neither its crash nor its hang stops the others.  There, warnings are errors.
+"""
+
+import ast
+import contextlib
+import doctest
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+import types
+import warnings
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from docutils import nodes
+from sphinx.builders import Builder
+from sphinx.ext import doctest as stock
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+checker = doctest.OutputChecker()
+parser = doctest.DocTestParser()
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_TRUE_FOR_1
+Fault = tuple[int, str]  # a line of a page and what is wrong there
+
+
+@dataclass
+class Example:
+    """Code with its line on the page, the mode to compile it in and what it must print or raise."""
+
+    source: str
+    line: int
+    mode: str
+    flags: int
+    want: str = ""
+    exc_msg: str | None = None
+    answered: bool = True
+
+    def run(self, page: str, namespace: dict) -> str | None:
+        """Return what is wrong with the outcome, or None; tracebacks name the page's own lines."""
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                tree = ast.increment_lineno(ast.parse(self.source, page, self.mode), self.line - 1)
+                exec(compile(tree, page, self.mode, dont_inherit=True), namespace)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raised = "".join(traceback.format_exception_only(error))
+            if isinstance(error, SyntaxError):  # without the excerpt and its carets
+                raised = f"{type(error).__name__}: {error.msg}\n"
+            if self.exc_msg and checker.check_output(self.exc_msg, raised, self.flags):
+                return None
+            frames = error.__traceback__ and error.__traceback__.tb_next  # without this method
+            report = "".join(traceback.format_exception(type(error), error, frames))
+            expected = f"Expected:\n{self.want}Got:\n" if self.exc_msg else ""
+            return f"{expected}{report}"
+        if checker.check_output(self.want, out.getvalue(), self.flags):
+            return None
+        return checker.output_difference(self, out.getvalue(), self.flags)  # type: ignore[arg-type]
+
+
+class Located:
+    """Makes a directive note the line where its content starts and whether this Python skips it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Refine the node that Sphinx's directive makes."""
+        (node,) = super().run()  # type: ignore[misc]
+        node.line = self.lineno + self.content_offset + 1  # type: ignore[attr-defined]
+        spec = self.options.get("pyversion")  # type: ignore[attr-defined]
+        running = ".".join(map(str, sys.version_info[:3]))
+        node["skip"] = bool(spec) and not stock.is_allowed_version(spec, running)
+        return [node]
+
+
+class Doctest(Located, stock.DoctestDirective):
+    """Input and output as in an interactive session."""
+
+
+class Testcode(Located, stock.TestcodeDirective):
+    """Code that prints nothing or what the testoutput after it says."""
+
+
+class Testoutput(Located, stock.TestoutputDirective):
+    """What the testcode before it prints, or the traceback it ends in."""
+
+
+def toggled(flags: int, options: dict[int, bool]) -> int:
+    """Switch single comparison flags on and off."""
+    for flag, on in options.items():
+        flags = flags | flag if on else flags & ~flag
+    return flags
+
+
+def collect(document: nodes.document, flags: int, setup: str) -> tuple[list[Example], list[Fault]]:
+    """Return a page's examples in order, and the directives that would never be run."""
+    examples: list[Example] = []
+    faults: list[Fault] = []
+    for block in document.findall(lambda n: isinstance(n, nodes.Element) and "testnodetype" in n):
+        kind, line, options = block["testnodetype"], block.line, block["options"]
+        source = block.get("test", block.astext()) + "\n"
+        chosen = toggled(flags, options)
+        if "skipif" in block:
+            exec(setup, known := {})
+            block["skip"] = block["skip"] or eval(block["skipif"], known)
+        if block["skip"]:
+            continue
+        if block["groups"] != ["default"]:
+            faults.append((line, f"{kind} names a group, but a page is one session"))
+        elif kind == "testcode" and source.strip():
+            examples.append(Example(source, line, "exec", chosen, answered=False))
+        elif kind == "testoutput":
+            if not examples or examples[-1].answered:
+                faults.append((line, "testoutput without a testcode of its own before it"))
+                continue
+            last, raises = examples[-1], parser.get_examples(f">>> _\n{source}")[0].exc_msg
+            last.want, last.exc_msg, last.answered = source, raises, True
+            last.flags = chosen | doctest.DONT_ACCEPT_BLANKLINE
+        else:
+            try:
+                found = parser.get_examples(source)
+            except ValueError as error:
+                faults.append((line, str(error)))
+                continue
+            if not found:
+                faults.append((line, f"{kind} without an example"))
+            for one in found:
+                own = toggled(chosen, one.options)
+                at = line + one.lineno
+                examples.append(Example(one.source, at, "single", own, one.want, one.exc_msg))
+    return examples, faults
+
+
+def session(page: str, examples: list[Example], setup: str, sender: Connection) -> None:
+    """Run a page's examples in this process and send (line, None) before, (line, fault) after."""
+    os.setsid()  # whatever the page starts can be ended with it
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    exec(setup, main.__dict__)
+    warnings.simplefilter("error")
+    for example in examples:
+        sender.send((example.line, None))
+        if fault := example.run(page, main.__dict__):
+            sender.send((example.line, f"{example.source}{fault}"))
+    sender.send(None)
+
+
+class Examples(Builder):
+    """Runs the pages one by one; a page that fails in any way fails the build."""
+
+    name = "doctest"
+    epilog = "Every example of every page gives what the page says."
+    failed = False
+
+    def get_outdated_docs(self) -> set[str]:
+        """Run every page, every time."""
+        return self.env.found_docs
+
+    def get_target_uri(self, docname: str, typ: str | None = None) -> str:
+        """Return no address: nothing is written."""
+        return ""
+
+    def write_documents(self, docnames: set[str]) -> None:
+        """Run the pages and report, page by page and in sum."""
+        exec(self.config.doctest_global_setup, {})  # import once what every session imports
+        total, faulty, start = 0, 0, time.perf_counter()
+        for docname in sorted(docnames):
+            began = time.perf_counter()
+            document = self.env.get_doctree(docname)
+            flags, setup = self.config.doctest_default_flags, self.config.doctest_global_setup
+            examples, faults = collect(document, flags, setup)
+            if examples:
+                faults += self.run_page(docname, examples)
+            for line, message in sorted(faults):
+                logger.error("%s", message.rstrip(), location=(docname, line), type="doctest")
+            if examples or faults:
+                took = time.perf_counter() - began
+                counts = f"{len(examples)} examples, {len(faults)} failures"
+                logger.info("%s: %s in %.1f s", docname, counts, took)
+            total, faulty = total + len(examples), faulty + len(faults)
+        if not total:
+            logger.error("no page has an example: nothing was tested", type="doctest")
+        self.failed = bool(faulty or not total)
+        took = time.perf_counter() - start
+        logger.info("== %d examples, %d failures in %.1f s ==", total, faulty, took)
+
+    def run_page(self, docname: str, examples: list[Example]) -> list[Fault]:
+        """Run one page in a process of its own, for `doctest_timeout` seconds at most."""
+        page = os.path.relpath(self.env.doc2path(docname))
+        context = multiprocessing.get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        arguments = (page, examples, self.config.doctest_global_setup, sender)
+        child = context.Process(target=session, args=arguments)
+        child.start()
+        sender.close()
+        faults: list[Fault] = []
+        line, limit = examples[0].line, self.config.doctest_timeout
+        end = time.monotonic() + limit
+        try:
+            while receiver.poll(max(0, end - time.monotonic())):
+                if (news := receiver.recv()) is None:
+                    return faults
+                line, fault = news
+                if fault:
+                    faults.append(news)
+            return [*faults, (line, f"the page did not end within {limit:g} s")]
+        except EOFError:
+            child.join()
+            return [*faults, (line, f"the page's process died: exit code {child.exitcode}")]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            child.join()
+
+
+def set_exit_code(app, exception) -> None:
+    """Let the command fail whether or not warnings are errors."""
+    if getattr(app.builder, "failed", False):
+        app.statuscode = 1
+
+
+def setup(app):
+    """Register the builder and its three directives."""
+    app.add_directive("doctest", Doctest)
+    app.add_directive("testcode", Testcode)
+    app.add_directive("testoutput", Testoutput)
+    app.add_builder(Examples)
+    app.add_config_value("doctest_global_setup", "", "", str)
+    app.add_config_value("doctest_default_flags", FLAGS, "", int)
+    app.add_config_value("doctest_timeout", 120, "", (int, float))
+    app.connect("build-finished", set_exit_code)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
