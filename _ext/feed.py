@@ -52,14 +52,15 @@ def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or not isinstance(builder, StandaloneHTMLBuilder):
         return
     every = articles(app.env)
-    modified: dict[str, date | None] = dict.fromkeys(sorted(app.env.found_docs))
+    modified: dict[str, date | None] = dict.fromkeys([*sorted(app.env.found_docs), "tags/index"])
     modified |= {a.docname: a.updated for a in every}
     for tag in sorted({tag for a in every for tag in a.tags}):
         modified[tag_page(tag)] = max(a.updated for a in every if tag in a.tags)
     context = {
         "articles": every,
         "author": app.config.author,
-        "base": app.config.html_baseurl,
+        "home": app.config.html_baseurl,
+        "itself": urljoin(app.config.html_baseurl, "feed.xml"),
         "modified": modified,
         "title": app.config.html_title,
         "updated": max((a.updated for a in every), default=date.min),

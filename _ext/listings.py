@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from html import escape
 from typing import Any
 
 from docutils import nodes
@@ -286,10 +287,10 @@ def _tag_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         if path.exists() and path.stat().st_mtime_ns >= front.stat().st_mtime_ns:
             continue
         title, template, select = pages[page]
-        body = f"<h1>{title}</h1>\n{render(builder, page, template, **select)}"
-        parents = [{"link": builder.get_relative_uri(page, "tags/index"), "title": "标签"}]
-        parents = [] if page == "tags/index" else parents
-        yield page, {"title": title, "body": body, "parents": parents}, "page.html"
+        body = f"<h1>{escape(title)}</h1>\n{render(builder, page, template, **select)}"
+        if select:
+            body += '<p><a href="index.html">全部标签</a></p>'
+        yield page, {"title": escape(title), "body": body}, "page.html"
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:
