@@ -18,11 +18,13 @@ repository_url = "https://github.com/notes-that-run/notes-that-run"
 html_baseurl = "https://notes-that-run.github.io/"
 
 extensions = [
+    "_ext.chinese",
+    "_ext.contract",
+    "_ext.doctests",
     "_ext.feed",
     "_ext.katex",
     "_ext.listings",
     "myst_parser",
-    "sphinx.ext.doctest",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
