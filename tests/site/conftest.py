@@ -5,15 +5,17 @@ import multiprocessing
 import os
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
-import myst_parser.sphinx_ext  # noqa: F401  imported once, for every forked build
 import pytest
-import sphinx.builders.html  # noqa: F401
+from sphinx.application import builtin_extensions
 from sphinx.cmd.build import main
 
 ROOT = Path(__file__).parents[2]
+for name in (*builtin_extensions, "myst_parser.sphinx_ext.main", "myst_parser.parsers.sphinx_"):
+    import_module(name)  # once, not in every forked build
 
 CONF = """
 import sys
