@@ -118,6 +118,8 @@ def _canonical(value: object) -> Iterator[str]:
 
     Fields that are empty do not appear, so neither do those that a later Python added.
     """
+    if isinstance(value, ast.JoinedStr):  # 3.12 writes an empty text behind a nested format
+        value.values = [part for part in value.values if getattr(part, "value", None) != ""]
     if isinstance(value, ast.AST):
         yield f"{type(value).__name__}("
         for field, child in ast.iter_fields(value):
