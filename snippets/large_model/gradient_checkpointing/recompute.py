@@ -1,0 +1,253 @@
+"""Checkpointing a function: drop what it would save for backward, run it again when that is needed.
+
+Left out: random states of accelerators (only the CPU generator is put back), keyword arguments
+(use a closure), outputs other than a tensor or a tuple of tensors.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from math import inf, isqrt
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
+
+
+class Replay:
+    """A function together with what it sees besides its arguments, so that a call can be repeated.
+
+    That is the random state (unless ``preserve_rng_state`` is false) and autocast: backward usually
+    runs outside the ``with torch.autocast(…)`` block that was around the forward.
+    """
+
+    def __init__(self, fn: Callable[..., Any], preserve_rng_state: bool = True) -> None:
+        """Note the present surroundings."""
+        if not callable(fn):
+            raise TypeError(f"fn must be callable, got {fn!r}")
+        self.fn = fn
+        self.rng = torch.get_rng_state() if preserve_rng_state else None
+        self.autocast = _autocast()
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the function in the noted surroundings, then put the present ones back."""
+        if self.autocast != _autocast():
+            with torch.autocast("cpu", *self.autocast):
+                return self(*args)
+        if self.rng is None:
+            return self.fn(*args)
+        now = torch.get_rng_state()
+        torch.set_rng_state(self.rng)
+        try:
+            return self.fn(*args)
+        finally:
+            torch.set_rng_state(now)
+
+
+def _autocast() -> tuple[torch.dtype, bool]:
+    return torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
+
+
+def check_count(name: str, value: int, least: int, most: float = inf) -> None:
+    """Refuse what is no integer between ``least`` and ``most``.
+
+    Raises:
+        TypeError: the value is not an integer.
+        ValueError: it is out of range.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not least <= value <= most:
+        expected = f"at least {least}" if most == inf else f"between {least} and {most}"
+        raise ValueError(f"{name} must be {expected}, got {value}")
+
+
+def _check_grad_input(name: str, args: Iterable[Any]) -> None:
+    if not any([isinstance(arg, Tensor) and arg.requires_grad for arg in args]):
+        raise ValueError(
+            f"{name} needs an argument tensor with requires_grad=True, got none: the parameters "
+            "inside would silently get no gradient; use checkpoint_hooks, or x.requires_grad_()"
+        )
+
+
+def _check_backward_call(name: str) -> None:
+    if torch.is_grad_enabled() or not torch.autograd._is_checkpoint_valid():
+        raise RuntimeError(
+            f"{name} works with plain .backward() only, not with autograd.grad, inputs=… or "
+            "create_graph=True: its inner backward adds to every .grad; use checkpoint_hooks"
+        )
+
+
+def _edges(out: Tensor | tuple[Tensor, ...]) -> list[GradientEdge | None]:
+    """Return where backward enters the graph of each output, without keeping the outputs alive."""
+    outs = out if isinstance(out, tuple) else (out,)
+    return [get_gradient_edge(t) if t.requires_grad else None for t in outs]
+
+
+def _pull_back(edges: Sequence[GradientEdge | None], grads: Sequence[Tensor | None]) -> None:
+    pairs = [(e, g) for e, g in zip(edges, grads, strict=True) if e and g is not None]
+    if pairs:
+        torch.autograd.backward([e for e, _ in pairs], [g for _, g in pairs])
+
+
+class _Checkpoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, replay: Replay, *args: Any) -> Any:
+        ctx.set_materialize_grads(False)
+        ctx.replay = replay
+        ctx.others = [None if isinstance(arg, Tensor) else (arg,) for arg in args]
+        ctx.save_for_backward(*[arg for arg in args if isinstance(arg, Tensor)])
+        out = replay.fn(*args)  # autograd switches grad mode off in here: nothing is saved
+        if not all(isinstance(t, Tensor) for t in (out if isinstance(out, tuple) else (out,))):
+            raise TypeError(f"fn must return a tensor or a tuple of tensors, got {type(out)}")
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        _check_backward_call("checkpoint")
+        saved = iter([t.detach().requires_grad_(t.requires_grad) for t in ctx.saved_tensors])
+        args = [next(saved) if other is None else other[0] for other in ctx.others]
+        with torch.enable_grad():
+            _pull_back(_edges(ctx.replay(*args)), grads)
+        return None, *(arg.grad if isinstance(arg, Tensor) else None for arg in args)
+
+
+def checkpoint(fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True) -> Any:
+    """Return ``fn(*args)``, saving only the arguments; backward runs ``fn`` again (reentrant).
+
+    Raises:
+        TypeError: ``fn`` is not callable or returns something else than tensors.
+        ValueError: grad mode is on but no argument requires grad.
+    """
+    replay = Replay(fn, preserve_rng_state)
+    if not torch.is_grad_enabled():
+        return fn(*args)
+    _check_grad_input("checkpoint", args)
+    return _Checkpoint.apply(replay, *args)
+
+
+class _EnoughError(Exception):
+    """All that backward needs has been recomputed."""
+
+
+class _Recomputed:
+    """The tensors that one call saves: numbers go in, recomputed tensors come out."""
+
+    def __init__(self, replay: Replay, args: tuple[Any, ...], early_stop: bool) -> None:
+        self.replay, self.args, self.early_stop = replay, args, early_stop
+        self.shapes: list[torch.Size] = []
+        self.tensors: dict[int, Tensor] = {}
+
+    def pack(self, tensor: Tensor) -> int:
+        self.shapes.append(tensor.shape)
+        return len(self.shapes) - 1
+
+    def unpack(self, i: int) -> Tensor:
+        if i not in self.tensors:
+            self.recompute()
+        return self.tensors.pop(i)
+
+    def recompute(self) -> None:
+        numbers = count()
+
+        def keep(tensor: Tensor) -> None:
+            i = next(numbers)
+            if self.shapes[i : i + 1] != [tensor.shape]:
+                raise self.changed(f"tensor {i} of shape {tuple(tensor.shape)}")
+            self.tensors[i] = tensor.detach()
+            if self.early_stop and i + 1 == len(self.shapes):
+                raise _EnoughError
+
+        try:
+            with torch.enable_grad(), saved_tensors_hooks(keep, self.unpack):
+                self.replay(*self.args)
+        except _EnoughError:
+            return
+        if next(numbers) < len(self.shapes):
+            raise self.changed(f"{len(self.tensors)} tensors")
+
+    def changed(self, what: str) -> RuntimeError:
+        shapes = [tuple(shape) for shape in self.shapes]
+        return RuntimeError(f"fn saved {what} when run again, but {shapes} the first time")
+
+
+def checkpoint_hooks(
+    fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True, early_stop: bool = True
+) -> Any:
+    """Return ``fn(*args)``, saving numbers in place of tensors; the first unpack runs ``fn`` again.
+
+    The graph is the ordinary one, so arguments without grad, autograd.grad and second derivatives
+    work. With ``early_stop`` the second run ends at the last tensor that backward needs.
+
+    Raises:
+        TypeError: ``fn`` is not callable.
+        RuntimeError: ``fn`` saves other tensors when run again (seen in backward).
+    """
+    frame = _Recomputed(Replay(fn, preserve_rng_state), args, early_stop)
+    with saved_tensors_hooks(frame.pack, frame.unpack):
+        return fn(*args)
+
+
+def compose(layers: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+    """Return the function that sends its argument through the layers in order."""
+
+    def run(x: Tensor) -> Tensor:
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    return run
+
+
+def checkpoint_segments(
+    layers: Sequence[Callable[[Tensor], Tensor]],
+    sizes: Sequence[int],
+    x: Float[Tensor, "*batch"],
+    *,
+    via: Callable[..., Any] = checkpoint,
+) -> Float[Tensor, "*out"]:
+    """Checkpoint segments of the given sizes, all but the last, whose backward comes at once.
+
+    Raises:
+        ValueError: ``sizes`` are not positive numbers that add up to the number of layers.
+    """
+    if not sizes or min(sizes) < 1 or sum(sizes) != len(layers):
+        raise ValueError(f"sizes must be positive and add up to {len(layers)}, got {list(sizes)}")
+    start = 0
+    for size in sizes[:-1]:
+        x = via(compose(layers[start : start + size]), x)
+        start += size
+    return compose(layers[start:])(x)
+
+
+def checkpoint_sequential(
+    layers: Sequence[Callable[[Tensor], Tensor]],
+    segments: int,
+    x: Float[Tensor, "*batch"],
+    *,
+    via: Callable[..., Any] = checkpoint,
+) -> Float[Tensor, "*out"]:
+    """Run the layers in ``segments`` segments of (almost) equal size, longer ones first.
+
+    Raises:
+        ValueError: ``segments`` is not between 1 and the number of layers.
+    """
+    check_count("segments", segments, 1, len(layers))
+    size, longer = divmod(len(layers), segments)
+    sizes = [size + 1] * longer + [size] * (segments - longer)
+    return checkpoint_segments(layers, sizes, x, via=via)
+
+
+def sqrt_segments(n: int) -> int:
+    """Return the number of segments with the fewest live units, Eq. (gradient-checkpointing-live).
+
+    Of two equally good numbers the smaller one is returned: its last segment, which is never
+    recomputed, is longer.
+
+    Raises:
+        ValueError: ``n`` is not positive.
+    """
+    check_count("n", n, 1)
+    near = range(max(1, isqrt(n) - 1), isqrt(n) + 2)
+    return min(near, key=lambda k: -(-n // k) + k - 1)

@@ -1,0 +1,235 @@
+"""How little recomputation a memory budget needs: binomial checkpointing and dynamic programming.
+
+Left out: layers of unequal cost, snapshots on disk, chains whose length is not known beforehand.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from math import comb, inf
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .recompute import (
+    Replay,
+    _check_backward_call,
+    _check_grad_input,
+    _edges,
+    _pull_back,
+    check_count,
+    checkpoint,
+    compose,
+)
+
+Action = tuple[str, int] | tuple[str, int, int]
+
+
+def beta(c: int, r: int) -> int:
+    """Return how many steps c snapshots reverse when none is repeated more than r times.
+
+    Eq. (gradient-checkpointing-beta).
+
+    Raises:
+        ValueError: a number is negative.
+    """
+    check_count("c", c, 0)
+    check_count("r", r, 0)
+    return comb(c + r, c)
+
+
+def revolve_cost(l: int, c: int) -> int:  # noqa: E741
+    """Return the fewest advances that reverse l steps with c snapshots.
+
+    Eq. (gradient-checkpointing-revolve-cost); the forwards that tape are not counted.
+
+    Raises:
+        ValueError: a number is below 1.
+    """
+    check_count("l", l, 1)
+    check_count("c", c, 1)
+    r = 0
+    while beta(c, r) < l:
+        r += 1
+    return r * l - (beta(c + 1, r - 1) if r else 0)
+
+
+def revolve_schedule(l: int, c: int) -> list[Action]:  # noqa: E741
+    """Return a cheapest schedule that reverses l steps with c snapshots, the input's one included.
+
+    ``("store", i)`` keeps the state before step i, ``("free", i)`` drops it, ``("forward", i, j)``
+    advances from state i (stored or current) to j, ``("backward", i)`` tapes and reverses step i.
+
+    Raises:
+        ValueError: a number is below 1.
+    """
+    check_count("l", l, 1)
+    check_count("c", c, 1)
+    return [("store", 0), *_reverse(0, l, c), ("free", 0)]
+
+
+def _reverse(i: int, j: int, c: int) -> Iterator[Action]:
+    """Reverse steps i … j−1, state i being one of the c snapshots."""
+    if j - i > 1:
+        mid = i + _split(j - i, c)
+        yield ("forward", i, mid)
+        if j - mid == 1:  # the state is used at once and needs no snapshot
+            yield ("backward", mid)
+        else:
+            yield ("store", mid)
+            yield from _reverse(mid, j, c - 1)
+            yield ("free", mid)
+        yield from _reverse(i, mid, c)
+    else:
+        yield ("backward", i)
+
+
+def _split(l: int, c: int) -> int:  # noqa: E741
+    """Return where the second snapshot goes, Eq. (gradient-checkpointing-revolve-recursion)."""
+    if c == 1:
+        return l - 1
+    return min(range(1, l), key=lambda m: m + revolve_cost(m, c) + revolve_cost(l - m, c - 1))
+
+
+class _Walker:
+    """Executes a schedule: keeps the snapshots, moves the current state, reverses steps."""
+
+    def __init__(self, layers: Sequence[Callable], snapshots: int, x: Tensor) -> None:
+        self.layers, self.replays = layers, list[Replay]()
+        self.actions = iter(revolve_schedule(len(layers), snapshots))
+        self.snapshots: dict[int, Tensor] = {}
+        self.current: tuple[int, Any] = 0, x
+
+    def walk(self) -> int | None:
+        """Go on to the next reversal and return its step; its input is then the current state."""
+        for kind, i, *to in self.actions:
+            if kind == "store":
+                self.snapshots[i] = self.state(i)
+            elif kind == "free":
+                del self.snapshots[i]
+            else:
+                self.advance(i, to[0] if to else i)
+                if kind == "backward":
+                    return i
+        return None
+
+    def state(self, i: int) -> Tensor:
+        at, state = self.current
+        return state if at == i and state is not None else self.snapshots[i]
+
+    def advance(self, i: int, j: int) -> None:
+        x = self.state(i)
+        self.current = i, None  # a state that is no snapshot lives no longer than it must
+        for k in range(i, j):
+            if k == len(self.replays):  # the first visit
+                self.replays.append(Replay(self.layers[k]))
+                x = self.layers[k](x)
+            else:
+                x = self.replays[k](x)
+        self.current = j, x
+
+    def reverse(self, i: int, grad: Tensor) -> Any:
+        x = self.state(i).detach().requires_grad_()
+        self.current = i, None
+        with torch.enable_grad():
+            edges = _edges(self.replays[i](x))
+        _pull_back(edges, (grad,))
+        return x.grad
+
+
+class _Revolve(torch.autograd.Function):
+    """All layers but the last, which the ordinary graph tapes: its backward comes at once."""
+
+    @staticmethod
+    def forward(ctx: Any, layers: Sequence[Callable], snapshots: int, x: Tensor) -> Tensor:
+        ctx.walker = walker = _Walker(layers, snapshots, x)
+        ctx.save_for_backward(x)  # lets autograd notice a changed input or a second backward
+        walker.walk()
+        (_, y), walker.current = walker.current, (0, None)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:
+        _check_backward_call("revolve")
+        walker, _ = ctx.walker, ctx.saved_tensors
+        if not walker.snapshots:
+            raise RuntimeError("revolve can be reversed once only: its snapshots are used up")
+        while (i := walker.walk()) is not None:
+            grad = walker.reverse(i, grad)
+        return None, None, grad
+
+
+def revolve(
+    layers: Sequence[Callable[[Tensor], Tensor]], snapshots: int, x: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*out"]:
+    """Run the layers; backward follows the cheapest schedule with that many snapshots, x included.
+
+    Raises:
+        ValueError: there are no layers, no snapshots, or ``x`` requires no grad.
+    """
+    check_count("layers", len(layers), 1)
+    check_count("snapshots", snapshots, 1)
+    if torch.is_grad_enabled() and len(layers) > 1:
+        _check_grad_input("revolve", (x,))
+        x, layers = _Revolve.apply(layers, snapshots, x), layers[-1:]
+    return compose(layers)(x)
+
+
+@cache
+def _optimal(l: int, m: int) -> list[tuple[float, int]]:  # noqa: E741
+    """Return, for every length up to l, the fewest forwards with m units and where to split."""
+    if m == 0:
+        return [(0, 0)] + [(inf, 0)] * l
+    fewer = _optimal(l, m - 1)
+    row: list[tuple[float, int]] = [(k, 0) for k in range(m + 1)]  # fits: tape it whole
+    for k in range(m + 1, l + 1):
+        row.append(min((j + fewer[k - j][0] + row[j][0], j) for j in range(1, k)))
+    return row
+
+
+def optimal_cost(l: int, m: int) -> int:  # noqa: E741
+    """Return the fewest forwards for l layers when m activations may be alive.
+
+    Eq. (gradient-checkpointing-taping); x itself is not counted, forwards that tape are.
+
+    Raises:
+        ValueError: a number is below 1, or one unit is to do for several layers.
+    """
+    check_count("l", l, 1)
+    check_count("m", m, 1)
+    if m == 1 < l:
+        raise ValueError(f"m must be at least 2 for l = {l} layers, got 1")
+    return int(_optimal(l, min(l, m))[l][0])
+
+
+def checkpoint_optimal(
+    layers: Sequence[Callable[[Tensor], Tensor]], units: int, x: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*out"]:
+    """Run the layers with the fewest forwards that ``units`` live activations allow.
+
+    Raises:
+        ValueError: ``optimal_cost`` refuses these numbers, or ``x`` requires no grad.
+    """
+    optimal_cost(len(layers), units)
+    if len(layers) <= units:
+        return compose(layers)(x)
+    split = _optimal(len(layers), units)[-1][1]
+    x = checkpoint(lambda x: checkpoint_optimal(layers[:split], units, x), x)
+    return checkpoint_optimal(layers[split:], units - 1, x)
+
+
+def checkpoint_recursive(
+    layers: Sequence[Callable[[Tensor], Tensor]], leaf: int, x: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*out"]:
+    """Halve the chain again and again until a piece has at most ``leaf`` layers (Chen et al.).
+
+    Raises:
+        ValueError: ``leaf`` is below 1, or ``x`` requires no grad.
+    """
+    check_count("leaf", leaf, 1)
+    if len(layers) <= leaf:
+        return compose(layers)(x)
+    half = len(layers) // 2
+    x = checkpoint(lambda x: checkpoint_recursive(layers[:half], leaf, x), x)
+    return checkpoint_recursive(layers[half:], leaf, x)
