@@ -25,6 +25,9 @@ Graph = Mapping[Any, Iterable[Any]]
 Rule = Callable[[Any, Graph | None], list[Any]]
 
 
+_END = object()  # what no sequence contains
+
+
 def _name(node: Hashable) -> str:
     return node.__name__ if isinstance(node, type) else str(node)
 
@@ -48,21 +51,27 @@ def c3_merge(seqs: Iterable[Iterable[Any]]) -> list[Any]:
 
     Raises TypeError if no such sequence exists.
     """
-    rest = [stack for s in seqs if (stack := list(s)[::-1])]  # reversed: a head is popped in O(1)
-    in_tails = Counter(c for stack in rest for c in stack[:-1])
+    lists = [chain for s in seqs if (chain := list(s))]
+    heads = [chain[0] for chain in lists]
+    tails = [iter(chain[1:]) for chain in lists]
+    in_tails = Counter(c for chain in lists for c in chain[1:])
     merged = []
-    while rest:
-        head = next((stack[-1] for stack in rest if not in_tails[stack[-1]]), None)
-        if head is None:
-            chains = "; ".join(" < ".join(map(_name, reversed(stack))) for stack in rest)
+    while heads:
+        for head in heads:
+            if not in_tails[head]:  # nothing that is left has to come before it
+                break
+        else:
+            left = [[head, *tail] for head, tail in zip(heads, tails, strict=True)]
+            chains = "; ".join(" < ".join(map(_name, chain)) for chain in left)
             raise TypeError(f"no linear order satisfies all of: {chains}")
         merged.append(head)
-        for stack in rest:
-            if stack[-1] == head:
-                stack.pop()
-                if stack:
-                    in_tails[stack[-1]] -= 1
-        rest = [stack for stack in rest if stack]
+        while head in heads:
+            i = heads.index(head)
+            if (successor := next(tails[i], _END)) is _END:
+                del heads[i], tails[i]
+            else:
+                heads[i] = successor
+                in_tails[successor] -= 1
     return merged
 
 
@@ -166,6 +175,25 @@ def all_hierarchies(n: int) -> Iterator[dict[str, tuple[str, ...]]]:
     return grow(n)
 
 
+def legal_orders(n: int) -> Iterator[tuple[dict[str, tuple[str, ...]], list[str] | None]]:
+    """Yield the hierarchies whose first n-1 classes are legal, with C3's order of the last one.
+
+    The order is None where there is none; n must be at least 1.
+    """
+    for graph in all_hierarchies(n):
+        *earlier, last = graph
+        memo: dict[str, list[str]] = {}
+        try:
+            for cls in earlier:
+                c3_linearize(cls, graph, memo=memo)
+        except TypeError:
+            continue
+        try:
+            yield graph, c3_linearize(last, graph, memo=memo)
+        except TypeError:
+            yield graph, None
+
+
 class Super:
     """The built-in ``super(owner, obj)``: what follows ``owner`` in the MRO of ``obj``.
 
@@ -191,3 +219,164 @@ class Super:
                 return bind(found, None if obj is start else obj, start) if bind else found
         where = f"after {owner.__name__} in the MRO of {start.__name__}"
         raise AttributeError(f"no class {where} has {name!r}")
+
+
+_DIAMOND = {"A": "", "B": "A", "C": "A", "D": "BC"}
+_TREE = {"A": "", "B": "A", "C": "", "D": "BC"}
+
+
+def figure_diamond():
+    """Walk the diamond (top) and the four-class tree (bottom) by three rules, visits numbered."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    rules = {"深度优先": classic_mro, "广度优先": bfs_mro, "C3（Python）": c3_linearize}
+    fig = Figure(figsize=(7.2, 5.6))
+    axes = fig.subplots(2, 3)
+    for row, graph, left in zip(axes, (_DIAMOND, _TREE), (0.5, 0.0), strict=True):
+        place = {"A": (left, 2.0), "B": (0.0, 1.0), "C": (1.0, 1.0), "D": (0.5, 0.0)}
+        for ax, (title, rule) in zip(row, rules.items(), strict=True):
+            order = rule("D", graph)
+            color = plot.CYCLE[0 if order == c3_linearize("D", graph) else 1]
+            for a, b in ((place[c], place[base]) for c in graph for base in graph[c]):
+                ax.plot(*zip(a, b, strict=True), color=plot.GRID, linewidth=5, zorder=1)
+            for a, b in pairwise(order):
+                style = {
+                    "arrowstyle": "-|>",
+                    "color": color,
+                    "lw": 1.6,
+                    "shrinkA": 13,
+                    "shrinkB": 13,
+                }
+                style["connectionstyle"] = "arc3,rad=0.2"
+                ax.annotate("", place[b], place[a], arrowprops=style)
+            for step, name in enumerate(order, 1):
+                x, y = place[name]
+                ax.scatter(
+                    x, y, s=480, color=plot.PAPER, edgecolors=color, linewidths=1.4, zorder=3
+                )
+                ax.text(x, y, name, ha="center", va="center", fontsize=13, zorder=4)
+                aside = x + (0.3 if x > 0.4 else -0.3)
+                ax.text(aside, y, str(step), color=color, ha="center", va="center", weight="bold")
+            ax.set(xlim=(-0.5, 1.5), ylim=(-0.4, 2.35))
+            ax.set_title(f"{title}\n{' '.join(order)}", color=color)
+            ax.set_axis_off()
+    return fig
+
+
+def figure_merge():
+    """Merge the diamond's lists step by step: heads framed, the one taken green, one barred red."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    lists = {f"L({c})": c3_linearize(c, _DIAMOND) for c in "BC"} | {"直接基类": ["B", "C"]}
+    order = c3_merge(lists.values())
+    frames = []
+    for step, taken in enumerate([*order, None]):
+        done = order[:step]
+        left = [[c for c in chain if c not in done] for chain in lists.values()]
+        heads = [chain[0] for chain in left if chain]
+        barred = {h for h in heads[: heads.index(taken)] if h != taken} if taken else set()
+        said = f"{'、'.join(barred)} 还在别的列表的尾巴里，跳过；" if barred else ""
+        label = f"{said}取 {taken}" if taken else "列表都空了，合并完成"
+        fig = Figure(figsize=(7.2, 2.8), label=label)
+        ax = fig.subplots()
+        for y, (name, chain) in enumerate([*lists.items(), ("L(D)", ["D", *done])]):
+            ax.text(-0.6, -y, name, ha="right", va="center")
+            for x, c in enumerate(chain):
+                gone, head = y < len(left) and c in done, y < len(left) and left[y][:1] == [c]
+                fill = plot.CYCLE[2] if c == taken else plot.CYCLE[1] if c in barred else "none"
+                ax.scatter(x, -y, s=700, marker="s", color=fill, alpha=0.25, linewidths=0)
+                edge = plot.INK if head else plot.GRID
+                ax.scatter(x, -y, s=700, marker="s", facecolors="none", edgecolors=edge)
+                color = plot.GRID if gone else plot.INK
+                ax.text(x, -y, c, ha="center", va="center", fontsize=14, color=color)
+        ax.set(xlim=(-2.2, 3.8), ylim=(-3.6, 0.6))
+        ax.set_axis_off()
+        frames.append(fig)
+    return frames
+
+
+def figure_agreement():
+    """Shade, for every older rule and n classes, the share of legal hierarchies it gets right."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    from snippets.common import plot
+
+    rules = {"深度优先，留首次": classic_mro, "深度优先，留末次": mro_python22, "广度优先": bfs_mro}
+    fig = Figure(figsize=(7.2, 2.9))
+    ax = fig.subplots()
+    for x, n in enumerate(sizes := range(2, 6)):
+        cases = [(graph, order) for graph, order in legal_orders(n) if order]
+        for y, rule in enumerate(rules.values()):
+            right = sum(rule(order[0], graph) == order for graph, order in cases)
+            wrong = 1 - right / len(cases)
+            ax.add_patch(
+                Rectangle((x, y), 0.96, 0.94, color=plot.CYCLE[1], alpha=2.2 * wrong, lw=0)
+            )
+            ax.text(
+                x + 0.48,
+                y + 0.32,
+                f"{right / len(cases):.1%}",
+                ha="center",
+                va="center",
+                fontsize=13,
+            )
+            ax.text(
+                x + 0.48, y + 0.68, f"{right} / {len(cases)}", ha="center", va="center", fontsize=10
+            )
+    ax.set(xlim=(0, len(sizes)), ylim=(len(rules), 0))
+    ax.set_xticks([x + 0.48 for x in range(len(sizes))], [f"{n} 个类" for n in sizes])
+    ax.set_yticks([y + 0.47 for y in range(len(rules))], list(rules))
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    return fig
+
+
+def _demanded(cls: Any, graph: Graph) -> set[tuple[Any, Any]]:
+    """What the axioms demand of L(cls), as pairs (before, after) that no other pairs imply."""
+    bases = tuple(graph[cls])
+    chains = [bases, *((cls, *c3_linearize(base, graph)) for base in bases)]
+    after: dict[Any, set[Any]] = {}
+    for c in reversed(c3_linearize(cls, graph)):
+        direct = {b for chain in chains for a, b in pairwise(chain) if a == c}
+        after[c] = direct.union(*(after[b] for b in direct))
+    return {(a, b) for a in after for b in after[a] if not any(b in after[c] for c in after[a])}
+
+
+def figure_hasse():
+    """Draw what the axioms demand of two classes, without what follows; numbers are C3's choice."""
+    from urllib.error import HTTPError
+
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    fig = Figure(figsize=(7.2, 4.4))
+    axes = fig.subplots(1, 2, width_ratios=(1, 2))
+    for ax, cls, graph in zip(axes, ("D", HTTPError), (_TREE, hierarchy(HTTPError)), strict=True):
+        order, steps = c3_linearize(cls, graph), _demanded(cls, graph)
+        first_branch = c3_linearize(graph[cls][0], graph)
+        column = {c: float(c != cls and c not in first_branch) for c in order}
+        level = {}
+        for c in order:
+            level[c] = 1 + max((level[a] for a, b in steps if b == c), default=-1)
+        for a, b in steps:
+            line = "-" if b in graph[a] else "--"
+            ends = (column[a], column[b]), (level[a], level[b])
+            ax.plot(*ends, line, color=plot.MUTED, linewidth=1.4, zorder=1)
+        for place, c in enumerate(order, 1):
+            box = {
+                "boxstyle": "round,pad=0.35",
+                "facecolor": plot.PAPER,
+                "edgecolor": plot.CYCLE[0],
+            }
+            label = f"{place}  {_name(c)}"
+            ax.text(column[c], level[c], label, ha="center", va="center", fontsize=10, bbox=box)
+        ax.set(xlim=(-0.5, 1.5), ylim=(-0.4, max(level.values()) + 0.4))
+        ax.set_axis_off()
+    return fig

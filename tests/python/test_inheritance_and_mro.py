@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import warnings
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from snippets.python.inheritance_and_mro import (
     classic_mro,
     hierarchy,
     is_monotonic,
+    legal_orders,
     mro_python22,
     puts_children_first,
     respects_local_precedence,
@@ -264,6 +264,13 @@ def test_exhaustive_table():
         4: [96, 89, 89, 94],
         5: [2422, 1855, 1931, 2237],
     }
+
+
+def test_legal_orders_are_the_legal_hierarchies_and_the_refused_ones():
+    for n in range(1, 5):
+        found = list(legal_orders(n))
+        assert [graph for graph, order in found if order] == legal_hierarchies(n)
+        assert len(found) == len(legal_hierarchies(n - 1)) * len(all_bases("ABCD"[: n - 1]))
 
 
 def test_counts_of_hierarchies():
@@ -510,22 +517,19 @@ def test_benchmark_compares_equal_answers():
         assert target > 0
 
 
-def test_figures_draw_without_warning():
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    from snippets.common import plot
+def test_figures_draw_in_both_modes():
+    from _ext import svg
     from snippets.python import inheritance_and_mro as module
 
-    drawn = [getattr(module, name) for name in dir(module) if name.startswith("figure_")]
-    assert len(drawn) == 4
-    with rc_context(plot.style()), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for draw in drawn:
-            figures = draw()
-            for figure in figures if isinstance(figures, list) else [figures]:
-                assert isinstance(figure, Figure)
-                figure.canvas.draw()
+    frames = {n: svg.draw(getattr(module, n)) for n in dir(module) if n.startswith("figure_")}
+    assert {name: len(drawn) for name, drawn in frames.items()} == {
+        "figure_agreement": 1,
+        "figure_diamond": 1,
+        "figure_hasse": 1,
+        "figure_merge": 4,
+    }
+    assert "79.7%" in frames["figure_agreement"][0].light
+    assert [f.label[-3:] for f in frames["figure_merge"][:3]] == ["取 B", "取 C", "取 A"]
 
 
 def test_adjacent_pairs_of_an_mro_need_not_be_related():
