@@ -54,7 +54,7 @@ class LineEnds(SphinxTransform):
 
 
 class ReadableAddresses(SphinxTransform):
-    """Give a labelled heading the label nearest to it as its only id."""
+    """Leave a labelled heading no id but its labels, the nearest of them first."""
 
     default_priority = 263  # labels have just reached their headings
 

@@ -12,12 +12,15 @@ import multiprocessing
 import os
 import signal
 import sys
+import textwrap
 import time
 import traceback
 import types
 import warnings
+from collections.abc import Set
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from docutils import nodes
 from sphinx.builders import Builder
@@ -47,9 +50,11 @@ class Example:
     def run(self, page: str, namespace: dict) -> str | None:
         """Return what is wrong with the outcome, or None; tracebacks name the page's own lines."""
         out = io.StringIO()
+        tree: Any
         try:
             with contextlib.redirect_stdout(out):
-                tree = ast.increment_lineno(ast.parse(self.source, page, self.mode), self.line - 1)
+                tree = compile(self.source, page, self.mode, ast.PyCF_ONLY_AST, dont_inherit=True)
+                ast.increment_lineno(tree, self.line - 1)
                 exec(compile(tree, page, self.mode, dont_inherit=True), namespace)
         except KeyboardInterrupt:
             raise
@@ -109,7 +114,8 @@ def collect(document: nodes.document, flags: int, setup: str) -> tuple[list[Exam
         source = block.get("test", block.astext()) + "\n"
         chosen = toggled(flags, options)
         if "skipif" in block:
-            exec(setup, known := {})
+            known: dict[str, object] = {}
+            exec(setup, known)
             block["skip"] = block["skip"] or eval(block["skipif"], known)
         if block["skip"]:
             continue
@@ -148,7 +154,8 @@ def session(page: str, examples: list[Example], setup: str, sender: Connection) 
     for example in examples:
         sender.send((example.line, None))
         if fault := example.run(page, main.__dict__):
-            sender.send((example.line, f"{example.source}{fault}"))
+            code = textwrap.indent(example.source, "    ")
+            sender.send((example.line, f"wrong outcome of\n{code}{fault}"))
     sender.send(None)
 
 
@@ -167,7 +174,7 @@ class Examples(Builder):
         """Return no address: nothing is written."""
         return ""
 
-    def write_documents(self, docnames: set[str]) -> None:
+    def write_documents(self, docnames: Set[str]) -> None:
         """Run the pages and report, page by page and in sum."""
         exec(self.config.doctest_global_setup, {})  # import once what every session imports
         total, faulty, start = 0, 0, time.perf_counter()
@@ -179,14 +186,14 @@ class Examples(Builder):
             if examples:
                 faults += self.run_page(docname, examples)
             for line, message in sorted(faults):
-                logger.error("%s", message.rstrip(), location=(docname, line), type="doctest")
+                logger.error("%s", message.rstrip(), location=(docname, line))
             if examples or faults:
                 took = time.perf_counter() - began
                 counts = f"{len(examples)} examples, {len(faults)} failures"
                 logger.info("%s: %s in %.1f s", docname, counts, took)
             total, faulty = total + len(examples), faulty + len(faults)
         if not total:
-            logger.error("no page has an example: nothing was tested", type="doctest")
+            logger.error("no page has an example: nothing was tested")
         self.failed = bool(faulty or not total)
         took = time.perf_counter() - start
         logger.info("== %d examples, %d failures in %.1f s ==", total, faulty, took)
@@ -216,7 +223,7 @@ class Examples(Builder):
             return [*faults, (line, f"the page's process died: exit code {child.exitcode}")]
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+                os.killpg(child.pid or 0, signal.SIGKILL)
             child.kill()
             child.join()
 
