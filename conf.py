@@ -21,9 +21,13 @@ extensions = [
     "_ext.chinese",
     "_ext.contract",
     "_ext.doctests",
+    "_ext.drawn",
     "_ext.feed",
     "_ext.katex",
     "_ext.listings",
+    "_ext.run",
+    "_ext.search_zh",
+    "_ext.wording",
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
@@ -62,5 +66,24 @@ torch.manual_seed(0)
 
 html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"
+html_favicon = "_static/favicon.svg"
+html_css_files = ["icons.css", "site.css"]
+html_js_files = [("site.js", {"defer": ""})]
 html_static_path = ["_static"]
+html_sidebars = {"**": ["navbar-logo.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
+html_copy_source = False  # a page links its source in the repository
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "repository_url": repository_url,
+    "repository_branch": "main",
+    "use_edit_page_button": True,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "search_bar_text": "搜索文章与术语",
+    "toc_title": "本页目录",
+    "article_footer_items": ["page-source.html"],
+    "footer_content_items": ["site-footer.html"],
+    "navbar_persistent": [],
+    "logo": {"text": html_title},
+}
 templates_path = ["_templates"]
