@@ -25,6 +25,7 @@ extensions = [
     "_ext.feed",
     "_ext.katex",
     "_ext.listings",
+    "_ext.not_found",
     "_ext.run",
     "_ext.search_zh",
     "_ext.wording",

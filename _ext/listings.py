@@ -257,6 +257,8 @@ def _update(app: Sphinx, env: BuildEnvironment) -> list[str]:
         env.toctree_includes.get(docname, []).sort(key=lambda name: place.get(name, -1))
         for toctree in env.tocs[docname].findall(addnodes.toctree):
             toctree["entries"].sort(key=lambda entry: place.get(entry[1], -1))
+    if not isinstance(app.builder, StandaloneHTMLBuilder):
+        return []
     try:
         before = json.loads((app.outdir / ".listings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
