@@ -60,11 +60,14 @@ def write(path: Path, text: str) -> None:
 def dependencies(module: str, root: Path) -> list[Path]:
     """Return the files that a figure of this module is made from.
 
-    Raises: FigureError where there is no such module; SyntaxError where one cannot be parsed.
+    Raises: FigureError where there is no such module or one cannot be parsed.
     """
     if not module.startswith("snippets.") or source_of(module, root) is None:
         raise FigureError(f"there is no module {module}")
-    modules = closure(module, root)
+    try:
+        modules = closure(module, root)
+    except SyntaxError as error:
+        _fail(f"reading {module}", error, root)
     records = (
         root.joinpath(*name.split(".")).with_name(name.rpartition(".")[2] + suffix)
         for name in modules
@@ -115,7 +118,8 @@ def _fail(doing: str, error: BaseException, root: Path) -> NoReturn:
         stack.append((Path(error.filename), error.lineno))
     ours = [(path, line) for path, line in stack if path.is_relative_to(root / "snippets")]
     place = f" ({ours[-1][0].relative_to(root)}:{ours[-1][1]})" if ours else ""
-    raise FigureError(f"{doing}: {type(error).__name__}: {error}{place}") from error
+    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    raise FigureError(f"{doing}: {type(error).__name__}: {message}{place}") from error
 
 
 class Drawn(SphinxDirective):
@@ -152,7 +156,7 @@ class Drawn(SphinxDirective):
             for path in files:
                 self.env.note_dependency(str(path))
             frames = frames_of(dotted, files, root, Path(self.env.doctreedir, "drawn"))
-        except (FigureError, SyntaxError) as error:
+        except FigureError as error:
             self._warn(str(error))
             return nodes.paragraph("", alt, classes=["drawn-missing"])
         name = f"{module.rpartition('.')[2]}-{function}".replace("_", "-")

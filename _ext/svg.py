@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from snippets.common import plot
 
 PIXELS_PER_INCH = 100
+RASTER_DPI = 200
 SANS = (
     "'Helvetica Neue', Arial, 'PingFang SC', 'Hiragino Sans GB', 'Microsoft YaHei', "
     "'Noto Sans CJK SC', 'Source Han Sans SC', 'WenQuanYi Micro Hei', sans-serif"
@@ -68,7 +69,7 @@ def draw(make: Callable[[], Figure | list[Figure]]) -> list[Frame]:
 def _frame(figure: Figure) -> Frame:
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)
+    figure.savefig(buffer, format="svg", metadata=nothing, dpi=RASTER_DPI)
     light = re.sub(r"font-family: [^;\"]*", _readers_fonts, buffer.getvalue())
     width, height = (round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
     return Frame(light, darken(light), width, height, str(figure.get_label()))

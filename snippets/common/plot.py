@@ -85,6 +85,7 @@ def style() -> dict[Any, Any]:
         "boxplot.flierprops.markeredgecolor": INK,
         "boxplot.whiskerprops.color": INK,
         "figure.constrained_layout.use": True,
+        "figure.dpi": 72,  # what SVG is written with: one pixel is one point, also while laying out
         "figure.edgecolor": "none",
         "figure.facecolor": "none",
         "figure.figsize": (7.2, 3.8),

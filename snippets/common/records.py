@@ -123,7 +123,7 @@ def _canonical(value: object) -> Iterator[str]:
     if isinstance(value, ast.AST):
         yield f"{type(value).__name__}("
         for field, child in ast.iter_fields(value):
-            if isinstance(value, ast.Constant) or (child not in (None, []) and field != "ctx"):
+            if field == "value" or (child not in (None, []) and field not in ("ctx", "kind")):
                 yield f"{field}="
                 yield from _canonical(child)
         yield ")"
