@@ -1,0 +1,91 @@
+"""The house rules that need no build: who may import whom."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FOUNDATION = {"numpy", "torch", "jaxtyping"} | set(sys.stdlib_module_names)
+PLOTTING = {"matplotlib", "cycler"}
+
+
+def imports(tree: ast.AST, plotters: str, drawing: bool = False):
+    """Yield every imported name with whether a function named `plotters…` imports it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, drawing) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from ((f"{node.module}.{alias.name}", drawing) for alias in node.names)
+        plotter = isinstance(node, ast.FunctionDef) and node.name.startswith(plotters)
+        yield from imports(node, plotters, drawing or plotter)
+
+
+def faults(root: Path):
+    """Yield every import below `snippets` that the layers forbid, as (file, name)."""
+    for path in sorted(root.glob("snippets/*/**/*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        category, article = parts[1], parts[2].removesuffix("_run")
+        page = root / f"{category}/{article}.md".replace("_", "-")
+        allowed = {"snippets.common", f"snippets.{category}.{article}"}
+        if category != "common" and page.is_file():
+            front_matter = yaml.safe_load(page.read_text("utf-8").split("---\n")[1])
+            before = [entry.replace("-", "_").split("/") for entry in front_matter["prerequisites"]]
+            allowed |= {"snippets." + ".".join(entry) for entry in before}
+        plotters = "" if category == "common" else "figure_"
+        for name, drawing in imports(ast.parse(path.read_text("utf-8")), plotters):
+            root_name = name.split(".")[0]
+            layer = ".".join(name.split(".")[:3])
+            ours = layer in allowed or layer.startswith("snippets.common.")
+            if not (ours or root_name in FOUNDATION or (drawing and root_name in PLOTTING)):
+                yield str(path.relative_to(root)), name
+
+
+def test_layers():
+    assert list(faults(ROOT)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("import math, numpy as np", None),
+        ("from torch.utils import checkpoint", None),
+        ("from snippets.common import plot", None),
+        ("from snippets.common.plot import style", None),
+        ("from snippets.nlp.ngram import count", None),
+        ("from .other import x", None),
+        ("def figure_a():\n    from matplotlib.figure import Figure", None),
+        ("import snippets.python.first", None),
+        ("import matplotlib", "matplotlib"),
+        ("def draw():\n    import matplotlib.pyplot", "matplotlib.pyplot"),
+        ("class A:\n    import tests.conftest", "tests.conftest"),
+        ("from _ext import contract", "_ext.contract"),
+        ("from snippets.python import second", "snippets.python.second"),
+        ("def figure_a():\n    import pandas", "pandas"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ngram.py", "ngram/part.py", "ngram_run.py"])
+def test_layers_of_one_module(tmp_path, code, fault, name):
+    module = tmp_path / "snippets/nlp" / name
+    module.parent.mkdir(parents=True)
+    module.write_text(code)
+    page = tmp_path / "nlp/ngram.md"
+    page.parent.mkdir()
+    page.write_text("---\nprerequisites: [python/first, 概率]\n---\n# N-Gram\n")
+    assert [name for _, name in faults(tmp_path)] == ([fault] if fault else [])
+
+
+def test_common_imports_no_article(tmp_path):
+    module = tmp_path / "snippets/common/plot.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("from snippets.nlp.ngram import count")
+    assert list(faults(tmp_path)) == [("snippets/common/plot.py", "snippets.nlp.ngram.count")]
+
+
+def test_common_plots_in_any_function_but_not_when_imported(tmp_path):
+    module = tmp_path / "snippets/common/plot.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("def style():\n    import matplotlib\n\nfrom cycler import cycler")
+    assert list(faults(tmp_path)) == [("snippets/common/plot.py", "cycler.cycler")]
