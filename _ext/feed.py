@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.typing import ExtensionMetadata
 
-from _ext.listings import articles, tag_page
+from _ext.articles import articles, tag_page
 
 
 def _head(

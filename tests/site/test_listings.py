@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from _ext.listings import tag_page
+from _ext.articles import tag_page
 
 CONF = """
 html_title = "会跑的笔记"
