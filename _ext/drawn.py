@@ -172,6 +172,9 @@ class Drawn(SphinxDirective):
 def visit_drawing_html(self, node: drawing) -> NoReturn:
     """Write the frames' files and the HTML that shows them."""
     frames, builder = node["frames"], self.builder
+    modes, lazy = (
+        (["light", "dark"], ' loading="lazy"') if builder.name != "epub" else (["light"], "")
+    )
     several = len(frames) > 1
     shown = []
     for number, frame in enumerate(frames, 1):
@@ -179,12 +182,12 @@ def visit_drawing_html(self, node: drawing) -> NoReturn:
         label = f"{step}：{frame['label']}" if frame["label"] else step
         alt = f"{node['alt']}（{label}）" if several else node["alt"]
         images = ""
-        for mode in ["light"] if builder.name == "epub" else ["light", "dark"]:
+        for mode in modes:
             file = f"{node['file']}{f'-{number}' * several}{'-dark' * (mode == 'dark')}.svg"
             write(Path(builder.outdir, builder.imagedir, file), frame[mode])
             images += (
                 f'<img class="only-{mode}" src="{builder.imgpath}/{file}" alt="{escape(alt)}"'
-                f' width="{frame["width"]}" height="{frame["height"]}" loading="lazy" />'
+                f' width="{frame["width"]}" height="{frame["height"]}"{lazy} />'
             )
         words = f"<p>{escape(label)}</p>" if several else ""
         shown.append(f'<div class="drawn-frame">{images}{words}</div>')

@@ -59,19 +59,19 @@ class Run(SphinxRole):
 
     def _record(self) -> records.Record | None:
         """Return this page's record; what is wrong with it is raised once a page, then None."""
-        article, root = self.env.docname, Path(self.env.srcdir)
-        seen: Any = self.env.temp_data.setdefault("run", {})
-        if article not in seen:
-            seen[article] = None
-            code = closure(records.module_of(article), root).values()
-            for path in (records.path_of(article, root), *code):
+        article, root, page = self.env.docname, Path(self.env.srcdir), self.env.current_document
+        if "run_record" not in page:
+            page["run_record"] = None
+            record_path, module = records.path_of(article, root), records.module_of(article)
+            for path in (record_path, *closure(module, root).values()):
                 if path.is_file():
                     self.env.note_dependency(str(path))
             record = records.load(article, root)
             if records.is_stale(article, root):
-                raise records.RecordError("the record is older than its code; make rerun renews it")
-            seen[article] = record
-        return seen[article]
+                name = record_path.relative_to(root)
+                raise records.RecordError(f"{name} is older than its code; make rerun renews it")
+            page["run_record"] = record
+        return page["run_record"]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

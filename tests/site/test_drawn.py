@@ -122,7 +122,8 @@ def test_nothing_is_written_into_the_source_tree(toy):
 
 @pytest.mark.parametrize("builder", ["latex", "epub", "text", "man", "dirhtml", "singlehtml"])
 def test_every_builder_says_or_shows_it(toy, builder):
-    toy.write("conf.py", (toy.root / "conf.py").read_text(encoding="utf-8") + 'version = "1"\n')
+    conf = (toy.root / "conf.py").read_text(encoding="utf-8")
+    toy.write("conf.py", conf + 'version = "1"\ncopyright = "2026"\n')
     figure_body(toy, "return [_build()[0], _build()[0]]")
     build = toy.build(builder)
     assert build.code == 0, build.output
@@ -132,7 +133,8 @@ def test_every_builder_says_or_shows_it(toy, builder):
         if path.suffix in {".tex", ".xhtml", ".txt", ".1", ".html"}
     )
     assert "一条折线" in text
-    assert ("only-dark" in text) == (builder in {"dirhtml", "singlehtml"})
+    for word in ("only-dark", "drawn.js", "loading="):
+        assert (word in text) == (builder in {"dirhtml", "singlehtml"})
 
 
 def test_a_list_of_figures_becomes_steps_that_need_no_script(toy):
