@@ -6,7 +6,7 @@ Left out: random states of accelerators (only the CPU generator is put back), ke
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from math import inf, isqrt
+from math import isqrt
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ def _autocast() -> tuple[torch.dtype, bool]:
     return torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
 
 
-def check_count(name: str, value: int, least: int, most: float = inf) -> None:
+def check_count(name: str, value: object, least: int, most: int | None = None) -> None:
     """Refuse what is no integer between ``least`` and ``most``.
 
     Raises:
@@ -58,8 +58,8 @@ def check_count(name: str, value: int, least: int, most: float = inf) -> None:
     """
     if not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if not least <= value <= most:
-        expected = f"at least {least}" if most == inf else f"between {least} and {most}"
+    if value < least or (most is not None and value > most):
+        expected = f"at least {least}" if most is None else f"between {least} and {most}"
         raise ValueError(f"{name} must be {expected}, got {value}")
 
 

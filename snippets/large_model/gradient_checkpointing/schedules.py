@@ -177,12 +177,12 @@ def revolve(
 
 
 @cache
-def _optimal(l: int, m: int) -> list[tuple[float, int]]:  # noqa: E741
+def _optimal(l: int, m: int) -> list[tuple[int | float, int]]:  # noqa: E741
     """Return, for every length up to l, the fewest forwards with m units and where to split."""
     if m == 0:
         return [(0, 0)] + [(inf, 0)] * l
     fewer = _optimal(l, m - 1)
-    row: list[tuple[float, int]] = [(k, 0) for k in range(m + 1)]  # fits: tape it whole
+    row: list[tuple[int | float, int]] = [(k, 0) for k in range(m + 1)]  # fits: tape it whole
     for k in range(m + 1, l + 1):
         row.append(min((j + fewer[k - j][0] + row[j][0], j) for j in range(1, k)))
     return row
