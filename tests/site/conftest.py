@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import shutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from playwright.sync_api import sync_playwright
 from sphinx.application import builtin_extensions
 from sphinx.cmd.build import main
 
@@ -61,6 +63,7 @@ class Site:
 
     def __init__(self, root: Path, extensions: list[str]):
         self.root = root
+        self.write("snippets/__init__.py", "")  # hides the real one
         self.write("conf.py", CONF.format(srcdir=str(root), extensions=extensions))
 
     def write(self, name: str, text: str) -> None:
@@ -99,3 +102,26 @@ class Site:
 def site(tmp_path):
     """`site("_ext.contract")`: an empty site that loads myst_parser and the named extensions."""
     return lambda *extensions: Site(tmp_path, ["myst_parser", *extensions])
+
+
+@pytest.fixture(scope="session")
+def built_site():
+    """The folder that `make html` published."""
+    folder = ROOT / "_build/html"
+    if not (folder / "index.html").exists():
+        pytest.fail("_build/html is missing: run `make html` first")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all tests; without one they are skipped, unless REQUIRE_BROWSER=1."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        reason = f"no browser: none of {', '.join(names)} is installed"
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable)
+        yield chromium
+        chromium.close()

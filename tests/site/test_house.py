@@ -15,6 +15,8 @@ PLOTTING = {"matplotlib", "cycler"}
 def imports(tree: ast.AST, plotters: str, drawing: bool = False):
     """Yield every imported name with whether a function named `plotters…` imports it."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, drawing) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -58,6 +60,7 @@ def test_layers():
         ("from .other import x", None),
         ("def figure_a():\n    from matplotlib.figure import Figure", None),
         ("import snippets.python.first", None),
+        ("if TYPE_CHECKING:\n    from matplotlib.figure import Figure", None),
         ("import matplotlib", "matplotlib"),
         ("def draw():\n    import matplotlib.pyplot", "matplotlib.pyplot"),
         ("class A:\n    import tests.conftest", "tests.conftest"),
