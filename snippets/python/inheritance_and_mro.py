@@ -62,7 +62,7 @@ def c3_merge(seqs: Iterable[Iterable[Any]]) -> list[Any]:
                 break
         else:
             left = [[head, *tail] for head, tail in zip(heads, tails, strict=True)]
-            chains = "; ".join(" < ".join(map(_name, chain)) for chain in left)
+            chains = "; ".join(" < ".join(map(_name, chain)) for chain in left if chain[1:])
             raise TypeError(f"no linear order satisfies all of: {chains}")
         merged.append(head)
         while head in heads:

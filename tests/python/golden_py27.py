@@ -78,26 +78,21 @@ class Sink:
 
 def main():
     """Write one hierarchy a line: its bases and the order in which the last class is searched."""
-    diamond, tree = ["", "A", "A", "BC"], ["", "A", "", "BC"]
+    known = [["", "A", "A", "BC"], ["", "A", "", "BC"]]  # the diamond and the tree
     classic = [
         (bases, lookup_order(bases, types.ClassType, ()))
         for n in range(1, 5)
         for bases in hierarchies(n)
     ]
-    parts = [
-        ("python", json.dumps("%d.%d.%d" % sys.version_info[:3])),
-        (
-            "classic_diamond",
-            json.dumps(transcript([s.replace("%s", "") for s in DIAMOND]), indent=0),
-        ),
-        (
-            "new_style_diamond",
-            json.dumps(transcript([s.replace("%s", "(object)") for s in DIAMOND]), indent=0),
-        ),
-        (
-            "new_style_orders",
-            json.dumps([[b, lookup_order(b, type, (object,))] for b in (diamond, tree)]),
-        ),
+    sessions = {
+        "classic_diamond": [line.replace("%s", "") for line in DIAMOND],
+        "new_style_diamond": [line.replace("%s", "(object)") for line in DIAMOND]
+        + ["super(B, D()).save()"],
+    }
+    parts = [("python", json.dumps("%d.%d.%d" % sys.version_info[:3]))]
+    parts += [(name, json.dumps(transcript(sessions[name]), indent=0)) for name in sorted(sessions)]
+    parts += [
+        ("new_style_orders", json.dumps([[b, lookup_order(b, type, (object,))] for b in known])),
         ("classic_orders", "[\n%s\n]" % ",\n".join(json.dumps([list(b), o]) for b, o in classic)),
     ]
     body = ",\n".join('"%s": %s' % part for part in parts)
