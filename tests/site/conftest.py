@@ -106,16 +106,16 @@ def site(tmp_path):
 
 @pytest.fixture(scope="session")
 def built_site():
-    """The folder that `make html` published."""
-    folder = ROOT / "_build/html"
+    """The folder that `make html` published, or the one that BUILT_SITE names."""
+    folder = Path(os.environ.get("BUILT_SITE", ROOT / "_build/html"))
     if not (folder / "index.html").exists():
-        pytest.fail("_build/html is missing: run `make html` first")
+        pytest.fail(f"{folder} is missing: run `make html` first")
     return folder
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """One headless Chromium for all tests; without one they are skipped, unless REQUIRE_BROWSER=1."""
+    """One headless Chromium for all tests; without any they skip, or fail if REQUIRE_BROWSER=1."""
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:

@@ -1,0 +1,284 @@
+"""The built site in a browser: offline, in Chinese, in the window, readable in light and dark."""
+
+import re
+from html.parser import HTMLParser
+from itertools import product
+
+import pytest
+
+browser_test = pytest.mark.browser
+WIDTHS = (390, 1280)
+MODES = ("light", "dark")
+ASSETS = {
+    ("script", "src"),
+    ("img", "src"),
+    ("img", "srcset"),
+    ("source", "src"),
+    ("source", "srcset"),
+    ("iframe", "src"),
+    ("object", "data"),
+    ("video", "src"),
+    ("audio", "src"),
+}
+LINKED_ASSETS = {"stylesheet", "preload", "icon", "manifest", "modulepreload", "preconnect"}
+
+
+class _Assets(HTMLParser):
+    """Collect what a page makes the browser fetch by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.found += [v for k, v in values.items() if (tag, k) in ASSETS and v]
+        if tag == "link" and LINKED_ASSETS & set((values.get("rel") or "").split()):
+            self.found.append(values["href"])
+
+
+def pages(built_site):
+    """Every page but 404.html, whose links start from the root of a server."""
+    found = (p.relative_to(built_site).as_posix() for p in built_site.rglob("*.html"))
+    return sorted(p for p in found if not p.startswith("_") and p != "404.html")
+
+
+def is_foreign(address):
+    return bool(re.match(r"([a-z]+:)?//", address))
+
+
+def test_no_page_and_no_style_sheet_names_an_asset_of_another_host(built_site):
+    foreign = []
+    for path in built_site.rglob("*.html"):
+        if path.relative_to(built_site).parts[0] != "_static":
+            parser = _Assets()
+            parser.feed(path.read_text(encoding="utf-8"))
+            foreign += [(path.name, a) for a in parser.found if is_foreign(a)]
+    for path in built_site.rglob("*.css"):
+        urls = re.findall(
+            r"(?:url\(|@import\s+)['\"]?([^'\")\s;]+)", path.read_text(encoding="utf-8")
+        )
+        foreign += [(path.name, u) for u in urls if is_foreign(u)]
+    assert not foreign
+
+
+def test_formulas_load_no_script_and_readers_get_no_renderer(built_site):
+    assert not list(built_site.rglob("katex*.js"))
+    for path in built_site.rglob("*.html"):
+        scripts = re.findall(r"<script[^>]*>", path.read_text(encoding="utf-8"))
+        assert not [s for s in scripts if re.search("katex|mathjax", s, re.IGNORECASE)], path
+
+
+def test_titles(built_site):
+    for name in pages(built_site):
+        title = re.search(
+            r"<title>(.*?)</title>", (built_site / name).read_text(encoding="utf-8"), re.DOTALL
+        )[1]
+        if name == "index.html":
+            assert title == "会跑的笔记 · Notes That Run"
+        else:
+            assert re.fullmatch(r"[^<]+ · 会跑的笔记", title), (name, title)
+
+
+@pytest.fixture(scope="module")
+def visit(browser, built_site):
+    """`visit(page, width, mode)` opens a page offline; what went wrong is in `tab.troubles`."""
+    contexts = {
+        (width, mode): browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=mode, offline=True
+        )
+        for width, mode in product(WIDTHS, MODES)
+    }
+    tabs = {}
+    for key, context in contexts.items():
+        tab = tabs[key] = context.new_page()
+        tab.troubles = []
+        tab.on(
+            "request", lambda r, t=tab: r.url[:5] in ("file:", "data:") or t.troubles.append(r.url)
+        )
+        tab.on("requestfailed", lambda r, t=tab: t.troubles.append(f"failed: {r.url}"))
+        tab.on("pageerror", lambda e, t=tab: t.troubles.append(str(e)))
+        tab.on(
+            "console",
+            lambda m, t=tab: m.type in ("error", "warning") and t.troubles.append(m.text),
+        )
+
+    def open_page(name, width=1280, mode="light"):
+        tab = tabs[width, mode]
+        tab.troubles.clear()
+        tab.goto(f"{built_site.as_uri()}/{name}", wait_until="load")
+        return tab
+
+    yield open_page
+    for context in contexts.values():
+        context.close()
+
+
+LAYOUT = """() => {
+  const wrong = [];
+  const page = document.documentElement;
+  if (page.scrollWidth > innerWidth) wrong.push(`page is ${page.scrollWidth} px wide`);
+  const name = (e) => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 30)}`;
+  const visible = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  for (const box of document.querySelectorAll(".formula, .highlight pre")) {
+    if (!visible(box)) continue;
+    const edge = box.getBoundingClientRect();
+    if (edge.left < -1 || edge.right > innerWidth + 1) wrong.push("outside: " + name(box));
+    if (box.scrollWidth > box.clientWidth) {
+      const overflow = getComputedStyle(box).overflowX;
+      if (overflow !== "auto" && overflow !== "scroll") wrong.push("cut: " + name(box));
+      if (box.tabIndex < 0) wrong.push("no focus: " + name(box));
+    }
+    if (box.scrollHeight > box.clientHeight + 1) wrong.push("cut below: " + name(box));
+  }
+  for (const base of document.querySelectorAll("span.math .katex-base")) {
+    if (!visible(base) || base.closest(".pst-scrollable-table-container")) continue;
+    if (base.getBoundingClientRect().right > innerWidth) wrong.push("outside: " + name(base));
+  }
+  for (const icon of document.querySelectorAll(".fa-solid, .fas, .fab, .far"))
+    if (visible(icon) && getComputedStyle(icon, "::before").maskImage === "none")
+      wrong.push("no icon: " + icon.className);
+  const buttons = [...document.querySelectorAll(".search-button__button")].filter(visible);
+  if (buttons.length !== 1) wrong.push(`${buttons.length} search buttons`);
+  return wrong;
+}"""
+
+
+@browser_test
+@pytest.mark.parametrize("width", WIDTHS)
+def test_offline_within_the_window_and_one_search_button(visit, built_site, width):
+    wrong = {}
+    for name in pages(built_site):
+        tab = visit(name, width)
+        tab.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        # The observer that makes scrolling boxes focusable speaks once per frame.
+        tab.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+        if found := tab.troubles + tab.evaluate(LAYOUT):
+            wrong[name] = found
+    assert not wrong
+
+
+CONTRAST = """() => {
+  const parse = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith("color(") ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
+  };
+  const over = ([r, g, b, a], under) => [r, g, b].map((c, i) => c * a + under[i] * (1 - a));
+  const background = (e) =>
+    e
+      ? over(parse(getComputedStyle(e).backgroundColor), background(e.parentElement))
+      : [255, 255, 255];
+  const luminance = (color) => {
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = color.map((c) => linear(c / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const faint = {};
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim()) continue;
+    if (e.closest("script, style, noscript, .katex-mathml")) continue;
+    if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    const style = getComputedStyle(e);
+    const behind = background(e);
+    const [x, y] = [luminance(over(parse(style.color), behind)), luminance(behind)];
+    const ratio = (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+    if (ratio < 4.5)
+      faint[`${e.tagName}.${e.className} ${style.color} on ${behind.map(Math.round)}`] =
+        `${ratio.toFixed(2)} ${walker.currentNode.data.trim().slice(0, 20)}`;
+  }
+  return faint;
+}"""
+
+
+@browser_test
+@pytest.mark.parametrize("mode", MODES)
+def test_text_links_and_code_stand_out_from_what_is_behind_them(visit, built_site, mode):
+    faint = {}
+    for name in pages(built_site):
+        tab = visit(name, mode=mode)
+        assert tab.evaluate("document.documentElement.dataset.theme") == mode
+        tab.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        faint |= {f"{name}: {k}": v for k, v in tab.evaluate(CONTRAST).items()}
+    assert not faint
+
+
+@browser_test
+def test_links_in_text_are_underlined(visit, built_site):
+    tab = visit("index.html")
+    plain = tab.evaluate(
+        """() => [...document.querySelectorAll(".bd-article p a")]
+          .filter((a) => !a.matches(".headerlink, .tag, .sd-stretched-link"))
+          .filter((a) => !getComputedStyle(a).textDecorationLine.includes("underline"))
+          .map((a) => a.textContent)"""
+    )
+    assert not plain
+
+
+ENGLISH = """() => {
+  const english = new Set();
+  const check = (text) => {
+    if (/[A-Za-z]{2}/.test(text) && !/[\\u3400-\\u9fff]/.test(text)) english.add(text.trim());
+  };
+  // What the pages themselves are called may be English.
+  const named =
+    "article, kbd, .bd-docs-nav a, nav.page-toc a, .prev-next-title, script, style, noscript";
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode())
+    if (!walker.currentNode.parentElement.closest(named)) check(walker.currentNode.data);
+  const spoken = ["title", "aria-label", "placeholder", "data-tooltip", "data-bs-original-title"];
+  for (const e of document.querySelectorAll("body *"))
+    if (!e.closest("article") || e.matches(".headerlink, .copybtn, summary, nav *"))
+      for (const a of spoken) check(e.getAttribute(a) ?? "");
+  return [...english];
+}"""
+
+
+@browser_test
+def test_the_interface_is_chinese(visit, built_site):
+    english = {}
+    for name in pages(built_site):
+        tab = visit(name)
+        assert tab.evaluate("document.documentElement.lang") == "zh-CN"
+        if found := tab.evaluate(ENGLISH):
+            english[name] = found
+        assert "列印" not in tab.content()
+    assert not english
+
+
+@browser_test
+def test_the_theme_button_offers_light_dark_and_the_system_s(visit):
+    tab = visit("index.html", mode="light")
+    seen = []
+    for mode in ("dark", "light", "auto"):
+        tab.click(".theme-switch-button")
+        tab.click(f".theme-change-button[data-mode={mode}]")
+        seen.append(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+        icon = tab.locator(f".theme-switch[data-mode={mode}]")
+        assert icon.is_visible()
+    assert seen == ["rgb(20, 24, 30)", "rgb(255, 255, 255)", "rgb(255, 255, 255)"]
+
+
+@browser_test
+@pytest.mark.parametrize("width", WIDTHS)
+def test_menus_open_by_keyboard_and_close_again(visit, width):
+    tab = visit("index.html", width)
+    tab.keyboard.press("Control+k")
+    assert tab.locator("#pst-search-dialog input").is_visible()
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#pst-search-dialog input").is_visible()
+    articles = tab.locator(".bd-docs-nav").first
+    shown = articles.is_visible()
+    tab.locator(".primary-toggle").first.focus()
+    tab.keyboard.press("Enter")
+    articles.wait_for(state="hidden" if shown else "visible")
+
+
+@browser_test
+def test_reduced_motion_stops_transitions(visit):
+    tab = visit("index.html")
+    tab.emulate_media(reduced_motion="reduce")
+    duration = "getComputedStyle(document.querySelector('.bd-sidebar-primary')).transitionDuration"
+    assert all(float(d.strip(" s")) < 0.001 for d in tab.evaluate(duration).split(","))
+    tab.emulate_media(reduced_motion=None)
