@@ -1,4 +1,4 @@
-// Turns the strip of a step figure into one picture with ‹ ▶ › and a slider.  Nothing moves by itself.
+// Turns the strip of a step figure into one picture with ‹ ▶ › and a slider.  Nothing moves unasked.
 for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
   const frames = [...strip.children];
   const last = frames.length - 1;
@@ -6,54 +6,53 @@ for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
   let timer = 0;
   let current = 0;
 
-  const button = (text, label, click) => {
-    const node = document.createElement("button");
-    Object.assign(node, { type: "button", textContent: text, title: label, onclick: click });
-    node.setAttribute("aria-label", label);
+  const make = (tag, properties, attributes) => {
+    const node = Object.assign(document.createElement(tag), properties);
+    Object.entries(attributes).forEach((pair) => node.setAttribute(...pair));
     return node;
   };
+  const button = (text, label, onclick) =>
+    make("button", { type: "button", textContent: text, title: label, onclick }, { "aria-label": label });
 
   const show = (step) => {
     current = Math.max(0, Math.min(last, step));
     frames.forEach((frame, i) => frame.classList.toggle("drawn-current", i === current));
+    const said = frames[current].querySelector("p").textContent;
     slider.value = current + 1;
-    slider.setAttribute("aria-valuetext", frames[current].querySelector("p").textContent);
+    slider.setAttribute("aria-valuetext", said);
+    if (!timer) spoken.textContent = said;
     back.disabled = current === 0;
     next.disabled = current === last;
   };
+  const go = (step) => { run(false); show(step); };
 
-  const play = (on) => {
+  const run = (on) => {
     clearInterval(timer);
     timer = on ? setInterval(tick, 1200) : 0;
-    button_play.textContent = on ? "❚❚" : "▶";
-    button_play.title = on ? "暂停" : "播放";
-    button_play.setAttribute("aria-label", button_play.title);
-    strip.setAttribute("aria-live", on ? "off" : "polite");
+    play.textContent = on ? "❚❚" : "▶";
+    play.title = on ? "暂停" : "播放";
+    play.setAttribute("aria-label", play.title);
   };
-
   const tick = () => {
+    const ends = current + 1 >= last || still.matches;
+    if (ends) run(false);
     show(current + 1);
-    if (current === last || still.matches) play(false);
   };
-
-  const go = (step) => { play(false); show(step); };
 
   const back = button("‹", "上一步", () => go(current - 1));
   const next = button("›", "下一步", () => go(current + 1));
-  const button_play = button("▶", "播放", () => {
-    if (timer) return play(false);
-    show(current === last ? 0 : current + 1);
-    play(current < last && !still.matches);
+  const play = button("▶", "播放", () => {
+    const wasRunning = timer;
+    go(wasRunning ? current : current === last ? 0 : current + 1);
+    run(!wasRunning && !still.matches && current < last);
   });
-  button_play.className = "drawn-play";
+  play.className = "drawn-play";
+  const range = { type: "range", min: 1, max: frames.length, oninput: () => go(slider.value - 1) };
+  const slider = make("input", range, { "aria-label": "步骤" });
+  const spoken = make("span", { className: "drawn-spoken" }, { role: "status" });
 
-  const slider = document.createElement("input");
-  Object.assign(slider, { type: "range", min: 1, max: frames.length, oninput: () => go(slider.value - 1) });
-  slider.setAttribute("aria-label", "步骤");
-
-  const controls = document.createElement("div");
-  controls.className = "drawn-controls";
-  controls.append(back, button_play, next, slider);
+  const controls = make("div", { className: "drawn-controls" }, {});
+  controls.append(back, play, next, slider, spoken);
   strip.after(controls);
   strip.classList.add("drawn-stepping");
   strip.removeAttribute("tabindex");

@@ -19,7 +19,7 @@ PAPER = "#ffffff"
 CYCLE = ("#0a4e93", "#ae5518", "#29836e", "#9353da", "#b8871a", "#139db5", "#852c57")
 """Blue, rust, green, violet, gold, cyan, wine: the colours of data, in the order of use."""
 
-_CYCLE_DARK = ("#7ea1ff", "#d8600e", "#1a996b", "#934cab", "#d4be4b", "#62d1fe", "#f37ab4")
+_CYCLE_DARK = ("#7ea1ff", "#d8600e", "#1a996b", "#ac64be", "#d4be4b", "#62d1fe", "#f37ab4")
 
 
 def _ramp(*stops: str, steps: int = 256) -> list[str]:

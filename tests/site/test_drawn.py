@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import warnings
 import xml.etree.ElementTree as ET
 
 import matplotlib
@@ -327,24 +328,11 @@ def test_frames_of_different_sizes(toy):
     ("line", "message"),
     [
         ("import warnings; warnings.warn('careful', stacklevel=1)", "UserWarning: careful"),
-        ("import warnings; warnings.warn('old', DeprecationWarning, 2)", "DeprecationWarning: old"),
-        ("ax.plot([0], [0], label='_x'); ax.legend()", "UserWarning: No artists with labels"),
-        ("fig.set_size_inches(0.5, 0.2)", "UserWarning: constrained_layout not applied"),
         ("ax.set_title('a\\ue000b')", "UserWarning: Glyph 57344"),
-        ("ax.set_title('古\\U00020000')", "no Chinese font is sure to have 𠀀 (U+20000)"),
-        ("ax.set_title('好\\U0001f642')", "no Chinese font is sure to have 🙂 (U+1F642)"),
-        ("ax.set_title('$中$')", "[U+4e2d], substituting with a dummy symbol"),
-        ("ax.set_title(r'$\\nope$')", "Unknown symbol: \\nope"),
-        ("ax.set_title('a', fontfamily='SimHei')", "Font family 'SimHei' not found"),
-        ("ax.set_title('a', color='red')", "colours that plot.DARK does not know: #ff0000"),
-        ("ax.set_title('a', color='black')", "colours that plot.DARK does not know: #000000"),
-        ("ax.axhspan(0, 1, color='k')", "colours that plot.DARK does not know: #000000"),
-        ("ax.scatter([1], [1], c='k')", "colours that plot.DARK does not know: #000000"),
-        ("ax.plot([1], 'o', c='#123456')", "colours that plot.DARK does not know: #123456"),
-        ("ax.bar([1], 1, hatch='/', facecolor='y')", "plot.DARK does not know: #bfbf00"),
+        ("ax.set_title('a', color='red')", "DrawingError: colours that plot.DARK does not know"),
     ],
 )
-def test_what_would_look_wrong(toy, line, message):
+def test_what_would_look_wrong_fails_the_build(toy, line, message):
     figure_body(toy, line, "return fig")
     fails(toy, "drawing snippets.toy.page.figure_one: ", message)
 
@@ -441,6 +429,42 @@ def test_the_dark_drawing_is_the_light_one_with_the_twins_of_its_colours():
     assert color.sub("", frame.light) == color.sub("", frame.dark)
 
 
+BLACK = "colours that plot.DARK does not know: #000000"
+
+
+@pytest.mark.parametrize(
+    ("do", "message"),
+    [
+        (lambda ax: warnings.warn("old", DeprecationWarning, 1), "DeprecationWarning: old"),
+        (lambda ax: ax.legend(), "UserWarning: No artists with labels"),
+        (lambda ax: ax.figure.set_size_inches(0.5, 0.2), "UserWarning: constrained_layout not"),
+        (lambda ax: ax.set_title("a\ue000"), "UserWarning: Glyph 57344"),
+        (lambda ax: ax.set_title("古\U00020000"), "no Chinese font is sure to have 𠀀 (U+20000)"),
+        (lambda ax: ax.set_title("好\U0001f642"), "no Chinese font is sure to have 🙂 (U+1F642)"),
+        (lambda ax: ax.set_title("$中$"), "[U+4e2d], substituting with a dummy symbol"),
+        (lambda ax: ax.set_title(r"$\nope$"), "Unknown symbol: \\nope"),
+        (lambda ax: ax.set_title("a", fontfamily="SimHei"), "Font family 'SimHei' not found"),
+        (lambda ax: ax.set_title("a", color="red"), "#ff0000"),
+        (lambda ax: ax.plot([1], "o", c="#123456"), "#123456"),
+        (lambda ax: ax.bar([1], 1, hatch="/", facecolor="y"), "#bfbf00"),
+        (lambda ax: ax.set_title("a", color="black"), BLACK),
+        (lambda ax: ax.set_title("$a$", color="black"), BLACK),
+        (lambda ax: ax.axhspan(0, 1, color="k"), BLACK),
+        (lambda ax: ax.scatter([1], [1], c="k"), BLACK),
+        (lambda ax: ax.plot([0, 1], color="k"), BLACK),
+    ],
+)
+def test_what_would_look_wrong_raises(do, message):
+    def make():
+        fig = Figure(figsize=(3, 2))
+        do(fig.add_subplot())
+        return fig
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        svg.draw(make)
+    assert message in f"{caught.typename}: {caught.value}"
+
+
 def test_two_drawings_have_the_same_bytes_and_no_date():
     first, second = svg.draw(chinese), svg.draw(chinese)
     assert first == second
@@ -479,3 +503,116 @@ def test_cells_of_a_heat_map_take_their_twins():
     frame = svg.draw(make)[0]
     assert all(color in frame.light for color in plot.sequential_colors(4))
     assert all(plot.DARK[color] in frame.dark for color in plot.sequential_colors(4))
+
+
+# -- in the browser ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steps(toy, browser):
+    """`steps(**context options)`: the page of a figure of three steps, opened."""
+    toy.write("conf.py", (toy.root / "conf.py").read_text() + 'html_static_path = ["_static"]\n')
+    (toy.root / "_static").mkdir()
+    for name in ("drawn.css", "drawn.js"):
+        shutil.copy(ROOT / "_static" / name, toy.root / "_static")
+    figure_body(toy, "return [_build()[0] for _ in range(3)]")
+    build = toy.build()
+    assert build.code == 0, build.output
+    contexts = []
+
+    def visit(**options):
+        contexts.append(browser.new_context(**options))
+        opened = contexts[-1].new_page()
+        opened.clock.install()
+        opened.goto((build.outdir / "index.html").as_uri())
+        return opened
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def seen(opened) -> list[str]:
+    return opened.locator(".drawn-frame p:visible").all_inner_texts()
+
+
+@pytest.mark.browser
+def test_the_buttons_and_the_slider_step(steps):
+    opened = steps()
+    back, following = opened.get_by_label("上一步"), opened.get_by_label("下一步")
+    slider = opened.get_by_label("步骤")
+    assert seen(opened) == ["第 1 步，共 3 步"]
+    assert back.is_disabled()
+    following.click()
+    assert seen(opened) == ["第 2 步，共 3 步"]
+    assert slider.input_value() == "2"
+    assert opened.get_by_role("status").inner_text() == "第 2 步，共 3 步"
+    slider.focus()
+    opened.keyboard.press("ArrowRight")
+    assert seen(opened) == ["第 3 步，共 3 步"]
+    assert slider.get_attribute("aria-valuetext") == "第 3 步，共 3 步"
+    assert following.is_disabled()
+    back.focus()
+    opened.keyboard.press("Enter")
+    assert seen(opened) == ["第 2 步，共 3 步"]
+
+
+@pytest.mark.browser
+def test_it_plays_when_asked_to_the_last_step_and_not_before(steps):
+    opened = steps()
+    opened.clock.fast_forward(60_000)
+    assert seen(opened) == ["第 1 步，共 3 步"]
+    opened.get_by_label("播放").click()
+    assert seen(opened) == ["第 2 步，共 3 步"]
+    assert opened.get_by_label("暂停").count() == 1
+    opened.clock.run_for(1300)
+    assert seen(opened) == ["第 3 步，共 3 步"]
+    assert opened.get_by_label("暂停").count() == 0
+    opened.get_by_label("播放").click()
+    assert seen(opened) == ["第 1 步，共 3 步"]
+    opened.get_by_label("暂停").click()
+    opened.clock.run_for(60_000)
+    assert seen(opened) == ["第 1 步，共 3 步"]
+
+
+@pytest.mark.browser
+def test_who_wants_less_motion_gets_no_play_button(steps):
+    opened = steps(reduced_motion="reduce")
+    assert not opened.locator(".drawn-play").is_visible()
+    opened.get_by_label("下一步").click()
+    assert seen(opened) == ["第 2 步，共 3 步"]
+    opened.locator(".drawn-play").dispatch_event("click")
+    opened.clock.run_for(60_000)
+    assert seen(opened) == ["第 3 步，共 3 步"]
+
+
+@pytest.mark.browser
+def test_without_javascript_every_step_can_be_scrolled_to(steps):
+    opened = steps(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    assert len(seen(opened)) == 3
+    for frame in opened.locator(".drawn-frame").all():
+        frame.scroll_into_view_if_needed()
+        box = frame.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    assert opened.locator(".drawn-frames").get_attribute("tabindex") == "0"
+
+
+@pytest.mark.browser
+def test_on_paper_stand_the_first_and_the_last_step_without_controls(steps):
+    opened = steps()
+    opened.emulate_media(media="print")
+    assert seen(opened) == ["第 1 步，共 3 步", "第 3 步，共 3 步"]
+    assert not opened.locator(".drawn-controls").is_visible()
+    assert opened.locator("img.only-light:visible").count() == 2
+    assert opened.locator("img.only-dark:visible").count() == 0
+
+
+@pytest.mark.browser
+def test_stepping_moves_nothing(steps):
+    opened = steps()
+    heights = set()
+    for _ in range(3):
+        heights.add(opened.locator("figure").bounding_box()["height"])
+        opened.locator('[aria-label="下一步"]').dispatch_event("click")
+    assert len(heights) == 1
