@@ -4,11 +4,13 @@ A source line holds one sentence; its end must not show as a space between 汉�
 address is its explicit ASCII label, never a number that changes with the page.
 """
 
+import re
 from unicodedata import category, east_asian_width
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
+VERBATIM = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
 QUOTES = "“”‘’…—·"  # as wide as their neighbours
 
 
@@ -30,27 +32,27 @@ class LineEnds(SphinxTransform):
     default_priority = 800  # after the page contract, which counts lines
 
     def apply(self, **kwargs: object) -> None:
-        """Join the lines of every outermost piece of text, across the inline nodes in it."""
+        """Join the lines of every outermost piece of text."""
         for block in self.document.findall(nodes.TextElement):
-            fixed = isinstance(block, (nodes.FixedTextElement, nodes.math_block))
-            if not fixed and not isinstance(block.parent, nodes.TextElement):
+            if not isinstance(block, VERBATIM) and not isinstance(block.parent, nodes.TextElement):
                 self.join(list(block.findall(nodes.Text)))
 
     def join(self, pieces: list[nodes.Text]) -> None:
-        """Drop each line end that stands between characters that are joined."""
-        for i, piece in enumerate(pieces):
-            if "\n" not in piece or isinstance(piece.parent, (nodes.raw, nodes.FixedTextElement)):
-                continue
-            before = "".join(pieces[:i]).rstrip()[-1:]
-            after = "".join(pieces[i + 1 :]).lstrip()[:1]
-            lines = piece.split("\n")
-            text = lines[0]
-            for j, line in enumerate(lines[1:], 1):
-                left = text.rstrip()[-1:] or before
-                right = "".join(lines[j:]).lstrip()[:1] or after
-                gap = "" if left and right and joined(left, right) else "\n"
-                text = f"{text}{gap}{line}"
-            piece.parent.replace(piece, nodes.Text(text))
+        """Drop the line ends between characters that are joined, whatever markup is around them."""
+        whole = "".join(pieces)
+        start = 0
+        for piece in pieces:
+
+            def gap(end: re.Match[str], start: int = start) -> str:
+                before = whole[: start + end.start()].rstrip()[-1:]
+                after = whole[start + end.end() :].lstrip()[:1]
+                return "" if before and after and joined(before, after) else end[0]
+
+            if not isinstance(piece.parent, VERBATIM):
+                text = re.sub(r"[ \t]*\n[ \t]*", gap, piece)
+                if text != piece:
+                    piece.parent.replace(piece, nodes.Text(text))
+            start += len(piece)
 
 
 class ReadableAddresses(SphinxTransform):

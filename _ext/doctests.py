@@ -206,6 +206,7 @@ class Examples(Builder):
         arguments = (page, examples, self.config.doctest_global_setup, sender)
         child = context.Process(target=session, args=arguments)
         child.start()
+        assert child.pid
         sender.close()
         faults: list[Fault] = []
         line, limit = examples[0].line, self.config.doctest_timeout
@@ -223,7 +224,7 @@ class Examples(Builder):
             return [*faults, (line, f"the page's process died: exit code {child.exitcode}")]
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid or 0, signal.SIGKILL)
+                os.killpg(child.pid, signal.SIGKILL)
             child.kill()
             child.join()
 

@@ -152,6 +152,17 @@ def test_an_article_that_keeps_the_contract_builds(article, jobs):
     assert (build.code, warnings(build, article)) == (0, []), build.output
 
 
+def test_parallel_readers_report_the_same(article):
+    change(article, "一句话。", "")
+    for i in range(6):
+        article.write(f"python/more-{i}.md", PAGE.replace("two-words", f"more-{i}"))
+        module = MODULE.replace("two-words", f"more-{i}")
+        article.write(f"snippets/python/more_{i}.py", module.replace("_hidden", "shy"))
+    serial, parallel = article.build("dummy", "-E"), article.build("dummy", "-E", "-j", "2")
+    assert len(warnings(serial, article)) > 20
+    assert sorted(warnings(serial, article)) == sorted(warnings(parallel, article))
+
+
 NOBODY = "Python that nobody runs ({}): use doctest, testcode or literalinclude"
 UNNAMED = "a code block without a language: run it, or say text, console, yaml …"
 
