@@ -18,6 +18,8 @@ import hashlib
 import importlib
 import json
 import os
+import random
+import sys
 import traceback
 from dataclasses import asdict
 from html import escape
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import matplotlib
+import numpy
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -96,6 +99,7 @@ def frames_of(dotted: str, files: list[Path], root: Path, cache: Path) -> list[d
 
 
 def _draw(dotted: str, root: Path) -> list[svg.Frame]:
+    """Draw, with the same random numbers whatever was drawn before."""
     module, _, function = dotted.rpartition(".")
     try:
         make = getattr(importlib.import_module(module), function, None)
@@ -103,6 +107,10 @@ def _draw(dotted: str, root: Path) -> list[svg.Frame]:
         _fail(f"importing {module}", error, root)
     if not callable(make):
         raise FigureError(f"{module} has no function {function}")
+    random.seed(0)
+    numpy.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
     try:
         return svg.draw(make)
     except (Exception, SystemExit) as error:

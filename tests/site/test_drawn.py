@@ -240,6 +240,27 @@ def test_reading_in_parallel_draws_the_same(toy):
     build = toy.build("html", "-j", "2")
     assert build.code == 0, build.output
     assert [(build.outdir / f"{n}.html").read_text().count("<img") for n in names] == [2] * 8
+    replace(toy, "snippets/toy/numbers.py", "3, 2", "3, ")
+    figure_body(toy, "return fig if len(NUMBERS) > 2 else None")
+    for _ in range(2):
+        assert toy.build("html", "-j", "2").output.count("WARNING: drawn: ") == 8
+
+
+@pytest.mark.parametrize("module", ["random", "numpy.random", "torch"])
+def test_random_numbers_do_not_depend_on_what_was_drawn_before(toy, module):
+    figure_body(toy, "ax.set_title(str(draw()))", "return fig")
+    text = (toy.root / "snippets/toy/page.py").read_text(encoding="utf-8")
+    draw = "torch.rand(1).item" if module == "torch" else f"{module}.random"
+    toy.write(
+        "snippets/toy/page.py",
+        f"import {module}\ndraw = {draw}\n{text}\n\ndef figure_zero():\n    return figure_one()\n",
+    )
+    first = toy.build()
+    alone = (first.outdir / "_images/page-figure-one.svg").read_bytes()
+    toy.write("index.md", PAGE.replace("_one", "_zero").replace("fig-one", "fig-zero") + PAGE)
+    replace(toy, "snippets/toy/numbers.py", "[1, 3, 2]", "[1, 3, 2]  # again")
+    assert drawings(toy.build()) == 2
+    assert (first.outdir / "_images/page-figure-one.svg").read_bytes() == alone
 
 
 # -- errors --------------------------------------------------------------------------------------
