@@ -214,7 +214,9 @@ class Examples(Builder):
         try:
             while receiver.poll(max(0, end - time.monotonic())):
                 if (news := receiver.recv()) is None:
-                    return faults
+                    child.join(min(5, limit))
+                    left = [(line, "the page left a process or a thread running")]
+                    return faults + left * child.is_alive()
                 line, fault = news
                 if fault:
                     faults.append(news)

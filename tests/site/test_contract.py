@@ -429,6 +429,14 @@ def test_page_without_front_matter(article):
     ]
 
 
+def test_front_matter_that_is_not_yaml(article):
+    change(article, "tags: [示例]", "tags: [示例")
+    build = article.build("dummy")
+    found = warnings(build, article)
+    assert "python/two-words.md:1: Malformed YAML" in found[0], build.output
+    assert build.code == 1
+
+
 def test_prerequisites_may_be_pages_and_free_text(article):
     change(article, "prerequisites: []", "prerequisites: [Python 基础, python/two-words]")
     assert article.build("dummy").code == 0

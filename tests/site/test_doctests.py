@@ -171,6 +171,27 @@ def test_a_hang_takes_the_processes_it_started_with_it(page, tmp_path):
     assert not rank.exists() or " Z " in (rank / "stat").read_text()
 
 
+def test_a_page_that_leaves_a_process_behind(page):
+    text = """\
+```{testcode}
+import multiprocessing, time
+multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start()
+```
+"""
+    code, faults, output = page(text, conf="doctest_timeout = 1\n")
+    assert code == 1
+    assert faults == ["index.md:7: the page left a process or a thread running"], output
+
+
+def test_a_snippet_that_fails_to_import_is_named_with_its_line(page, tmp_path):
+    (tmp_path / "snippets").mkdir(exist_ok=True)
+    (tmp_path / "snippets/half.py").write_text('"""Half done."""\n\nraise RuntimeError("half")\n')
+    code, faults, output = page("```{doctest}\n>>> import snippets.half\n>>> 1\n1\n```")
+    assert (code, faults) == (1, ["index.md:7: wrong outcome of"]), output
+    assert re.search(r'snippets/half.py", line 3, in <module>', output)
+    assert "RuntimeError: half" in output
+
+
 def test_a_page_that_dies_is_a_failure(page):
     code, faults, output = page("```{doctest}\n>>> import os; os.kill(os.getpid(), 9)\n```")
     assert code == 1
