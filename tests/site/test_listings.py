@@ -4,8 +4,10 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
-from _ext.articles import tag_page
+from _ext.articles import reading_minutes, tag_page
 
 CONF = """
 html_title = "会跑的笔记"
@@ -13,6 +15,8 @@ author = "作者们"
 html_baseurl = "https://notes.example/"
 repository_url = "https://code.example/notes"
 templates_path = [{templates!r}]
+html_sidebars = {{"**": ["globaltoc.html"]}}
+html_theme_options = {{"globaltoc_includehidden": True, "globaltoc_collapse": False}}
 """
 INDEX = """
     # 首页
@@ -110,7 +114,8 @@ def test_listing_is_newest_first_and_says_what_an_article_is(notes):
     article(notes, "python/old", "旧文", date="2026-01-11", updated="2026-02-01")
     article(notes, "python/b", "同日乙", date="2026-03-05", updated="2026-03-05")
     article(notes, "nlp/a", "同日甲", date="2026-03-05", updated="2026-03-05", tags="词, n-gram")
-    article(notes, "nlp/new", "新文 `super`", date="2026-11-22", updated="2026-11-22")
+    day = "2026-11-22"
+    article(notes, "nlp/new", "新文 `super`", date=day, updated=day, description="甲 < 乙 & 丙")
     b = build(notes)
     front = page(b)
     names = ["同日甲", "同日乙", "旧文"]
@@ -124,6 +129,7 @@ def test_listing_is_newest_first_and_says_what_an_article_is(notes):
     assert '<span class="reading-time">约 1 分钟</span>' in item
     assert '更新于 <time datetime="2026-02-01">' in front
     assert front.count("更新于") == 1
+    assert '<p class="article-excerpt">甲 &lt; 乙 &amp; 丙</p>' in front
     assert "NLP：2 篇文章。" in text(front)
 
 
@@ -144,6 +150,10 @@ def test_broken_front_matter_is_left_to_the_contract(notes):
     article(notes, "nlp/good", "好")
     article(notes, "nlp/date", "坏日期", date="昨天")
     article(notes, "nlp/tags", "坏标签", tags="1, 2")
+    mapping = ARTICLE.replace("[{tags}]", "{{词: 1}}")
+    values = {"category": "nlp", "date": "2026-01-11", "updated": "2026-01-11", "title": "坏"}
+    text = mapping.format(description="话。", prerequisites="", body="正文。", **values)
+    notes.write("nlp/mapping.md", text)
     notes.write("nlp/bare.md", "---\ndate: 2026-01-11\n---\n\n# 无\n")
     assert listed(page(build(notes))) == ["好"]
 
@@ -196,6 +206,27 @@ def test_build_for_doctest_in_between_does_not_hide_a_change(notes):
     build(notes)
     article(notes, "nlp/a", "乙")
     assert notes.build("doctest").code == 0
+    assert "pickling environment" not in notes.build("doctest").output
+    assert listed(page(build(notes))) == ["乙"]
+
+
+def test_build_that_died_while_writing_is_made_good_by_the_next(notes):
+    bomb = """
+def setup(app):
+    from pathlib import Path
+    def explode(app, page, *rest):
+        if page == "index" and Path("bomb").exists():
+            raise RuntimeError("died")
+    app.connect("html-page-context", explode)
+"""
+    conf = (notes.root / "conf.py").read_text(encoding="utf-8")
+    notes.write("conf.py", conf + bomb)
+    article(notes, "nlp/a", "甲")
+    build(notes)
+    article(notes, "nlp/a", "乙")
+    notes.write("bomb", "")
+    assert notes.build().code != 0
+    (notes.root / "bomb").unlink()
     assert listed(page(build(notes))) == ["乙"]
 
 
@@ -214,12 +245,13 @@ def test_body_edit_writes_its_page_and_chapter_and_no_edit_writes_none(notes):
 
 
 def test_tag_pages_list_their_articles_and_all_links_resolve(notes):
-    article(notes, "nlp/a", "甲", tags="语言模型, C++, Big Data")
+    article(notes, "nlp/a", "甲", tags="语言模型, C++, R&D")
     article(notes, "nlp/b", "乙", tags="语言模型")
     b = build(notes)
     assert listed(page(b, "tags/语言模型")) == ["甲", "乙"]
-    assert listed(page(b, "tags/c++")) == listed(page(b, "tags/big-data")) == ["甲"]
+    assert listed(page(b, "tags/c++")) == listed(page(b, "tags/r-d")) == ["甲"]
     assert "<title>标签：语言模型" in page(b, "tags/语言模型")
+    assert "<h1>标签：R&amp;D</h1>" in page(b, "tags/r-d")
     assert "<h1>标签</h1>" in page(b, "tags/index")
     assert not (notes.root / "tags").exists()
     for path in b.outdir.rglob("*.html"):
@@ -276,6 +308,24 @@ def test_header_stands_under_the_title(notes):
     assert "article-header" not in page(b) + page(b, "nlp/index")
 
 
+@pytest.mark.parametrize(
+    ("content", "minutes"),
+    [
+        (nodes.paragraph("", "字" * 100), 1),
+        (nodes.paragraph("", "字" * 4000), 10),
+        (nodes.paragraph("", "word's end " * 400), 6),
+        (nodes.paragraph("", "", *[nodes.math("", "a b c d e f")] * 1000), 5),
+        (nodes.literal_block("", "字 = x\n\n" * 300), 10),
+        (nodes.math_block("", "x\n" * 300), 10),
+        (nodes.comment("", "字" * 4000), 1),
+    ],
+)
+def test_reading_time(content, minutes):
+    document = new_document("page")
+    document += content
+    assert reading_minutes(document) == minutes
+
+
 def test_learning_path_puts_prerequisites_first(notes):
     article(notes, "python/z", "末", prerequisites="nlp/b")
     article(notes, "python/y", "首")
@@ -287,6 +337,9 @@ def test_learning_path_puts_prerequisites_first(notes):
     assert items == ["首", "乙", "末 先读 乙", "甲 先读 乙"]
     following = re.search(r'<link rel="next"[^>]*href="([^"]+)"', page(b, "nlp/index")).group(1)
     assert following == "b.html"
+    navigation = page(b).partition('<div class="sphinxsidebar')[2]
+    chapter = ["nlp/index", "nlp/b", "nlp/a"]
+    assert re.findall(r'href="(nlp/[^"]+)\.html"', navigation) == chapter
 
 
 def test_circle_of_prerequisites_is_reported(notes):
