@@ -1,4 +1,6 @@
-// Makes every box that scrolls sideways reachable by the keyboard, and only while it does scroll.
+// Two services to the reader: the keyboard reaches every box that scrolls, and paper is always white.
+
+// A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
@@ -8,3 +10,11 @@ const observer = new ResizeObserver((entries) => {
 document
   .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
   .forEach((box) => observer.observe(box));
+
+const root = document.documentElement;
+let shown;
+addEventListener("beforeprint", () => {
+  shown = root.dataset.theme;
+  root.dataset.theme = "light";
+});
+addEventListener("afterprint", () => (root.dataset.theme = shown));

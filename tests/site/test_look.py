@@ -282,3 +282,13 @@ def test_reduced_motion_stops_transitions(visit):
     duration = "getComputedStyle(document.querySelector('.bd-sidebar-primary')).transitionDuration"
     assert all(float(d.strip(" s")) < 0.001 for d in tab.evaluate(duration).split(","))
     tab.emulate_media(reduced_motion=None)
+
+
+@browser_test
+def test_paper_is_white_and_the_screen_stays_dark(visit):
+    tab = visit("index.html", mode="dark")
+    theme = "document.documentElement.dataset.theme"
+    tab.evaluate(f"addEventListener('beforeprint', () => (window.printed = {theme}))")
+    tab.pdf()
+    assert tab.evaluate("window.printed") == "light"
+    assert tab.evaluate(theme) == "dark"
