@@ -1,69 +1,70 @@
-"""Method resolution orders: C3 rebuilt from its axioms, the orders it replaced, and ``super``.
+"""Method resolution orders: C3 from its axioms, the orders before it, and ``super``.
 
-Every order is computed either for a real class or for a plain graph that maps a name to the names
-of its bases, so that hierarchies which Python refuses to build can be studied too.  In a graph
-``object`` is left out: it would always stand last.  Left out as well: how bases are found
-(``__mro_entries__``) and whether their memory layouts fit together.
+Every order is computed for a real class, or for a plain graph that maps a name to
+the names of its bases, so that hierarchies which Python refuses can be studied too.
+In a graph ``object`` is left out: it would always stand last.  Left out as well:
+how bases are found (``__mro_entries__``) and whether their memory layouts agree.
 
 Symbols, as in Barrett et al. (1996) and Simionato (2003):
 
     C, B_i     a class and its i-th direct base
     L(C)       the linearization of C: C and all its ancestors, in order of precedence
-    graph      {C: (B_1, ..., B_n)}; for one-letter names "AB" means ("A", "B")
-    rule       a function such as ``c3_linearize`` that maps (class, graph) to L(class)
+    graph      {C: (B_1, ..., B_n)}, where "AB" may stand for ("A", "B"); None when C
+               is a real class, which knows its bases itself
+    rule       a function from a class and a graph to L(C), such as ``c3_linearize``
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
-from itertools import pairwise, permutations
+from itertools import chain, pairwise, permutations
 from operator import attrgetter
 from string import ascii_uppercase
 from typing import Any
 
-Graph = Mapping[Any, Iterable[Any]]
-Rule = Callable[[Any, Graph | None], list[Any]]
-
+Graph = Mapping[Any, Iterable[Any]] | None
+Bases = Callable[[Any], Iterable[Any]]
+Order = list[Any]
+Rule = Callable[[Any, Graph], Order]
 
 _END = object()  # what no sequence contains
 
 
-def _name(node: Hashable) -> str:
+def _name(node: Any) -> str:
     return node.__name__ if isinstance(node, type) else str(node)
 
 
-def _bases(cls: Hashable, graph: Graph | None) -> Callable[[Any], Iterable[Any]]:
-    """Check ``cls`` and ``graph`` and return the function from a class to its direct bases."""
+def _bases(cls: Any, graph: Graph) -> Bases:
+    """Return the function from a class to its bases, after checking the graph."""
     if graph is None:
         if not isinstance(cls, type):
-            raise TypeError(f"expected a class (or a name and its graph), got {cls!r}")
+            raise TypeError(f"expected a class, or a graph too; got {cls!r}")
         return attrgetter("__bases__")
-    missing = sorted(_name(c) for c in {cls}.union(*graph.values()) - graph.keys())
-    if missing:
-        known = ", ".join(sorted(map(_name, graph)))
-        raise ValueError(f"{', '.join(missing)}: not among the graph's classes {known}")
-    TopologicalSorter(graph).prepare()  # raises CycleError, a ValueError that names the cycle
+    if missing := {cls}.union(*graph.values()) - graph.keys():
+        unknown, known = (sorted(map(_name, names)) for names in (missing, graph))
+        raise ValueError(f"{unknown} not among the graph's classes {known}")
+    TopologicalSorter(graph).prepare()  # or a ValueError that names the cycle
     return graph.__getitem__
 
 
-def c3_merge(seqs: Iterable[Iterable[Any]]) -> list[Any]:
-    """Merge the sequences into one that keeps the order of each, Eq. (inheritance-and-mro-merge).
+def c3_merge(seqs: Iterable[Iterable[Any]]) -> Order:
+    """Merge sequences, keeping the order of each: Eq. (inheritance-and-mro-merge).
 
-    Raises TypeError if no such sequence exists.
+    Raises TypeError if that is impossible.
     """
-    lists = [chain for s in seqs if (chain := list(s))]
-    heads = [chain[0] for chain in lists]
-    tails = [iter(chain[1:]) for chain in lists]
-    in_tails = Counter(c for chain in lists for c in chain[1:])
+    lists = [seq for s in seqs if (seq := list(s))]
+    heads = [seq[0] for seq in lists]
+    tails = [iter(seq[1:]) for seq in lists]
+    in_tails = Counter(c for seq in lists for c in seq[1:])
     merged = []
     while heads:
         for head in heads:
-            if not in_tails[head]:  # nothing that is left has to come before it
+            if not in_tails[head]:  # nothing left has to come before it
                 break
         else:
-            left = [[head, *tail] for head, tail in zip(heads, tails, strict=True)]
-            chains = "; ".join(" < ".join(map(_name, chain)) for chain in left if chain[1:])
-            raise TypeError(f"no linear order satisfies all of: {chains}")
+            left = [[h, *tail] for h, tail in zip(heads, tails, strict=True)]
+            demands = [" < ".join(map(_name, seq)) for seq in left if seq[1:]]
+            raise TypeError(f"no linear order satisfies all of: {'; '.join(demands)}")
         merged.append(head)
         while head in heads:
             i = heads.index(head)
@@ -76,8 +77,11 @@ def c3_merge(seqs: Iterable[Iterable[Any]]) -> list[Any]:
 
 
 def c3_linearize(
-    cls: Hashable, graph: Graph | None = None, *, memo: dict[Any, list[Any]] | None = None
-) -> list[Any]:
+    cls: Any,
+    graph: Graph = None,
+    *,
+    memo: dict[Any, Order] | None = None,
+) -> Order:
     """Linearize a class by C3, Eq. (inheritance-and-mro-c3).
 
     A ``memo`` of linearizations of the same graph is read and added to.
@@ -86,7 +90,7 @@ def c3_linearize(
     bases = _bases(cls, graph)
     memo = {} if memo is None else memo
 
-    def linearize(c: Any) -> list[Any]:
+    def linearize(c: Any) -> Order:
         if c not in memo:
             parents = tuple(bases(c))
             memo[c] = [c, *c3_merge([*map(linearize, parents), parents])]
@@ -95,26 +99,26 @@ def c3_linearize(
     return list(linearize(cls))
 
 
-def _depth_first(cls: Any, bases: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
-    """Yield the classes depth first, left to right, one with k paths to it k times."""
+def _depth_first(cls: Any, bases: Bases) -> Iterator[Any]:
+    """Yield classes depth first, left to right, one with k paths to it k times."""
     yield cls
     for base in bases(cls):
         yield from _depth_first(base, bases)
 
 
-def classic_mro(cls: Hashable, graph: Graph | None = None) -> list[Any]:
-    """Order of Python 2's classic classes: depth first, the first occurrence counts."""
+def classic_mro(cls: Any, graph: Graph = None) -> Order:
+    """Order of Python 2's classic classes: depth first, keep the first occurrence."""
     return list(dict.fromkeys(_depth_first(cls, _bases(cls, graph))))
 
 
-def mro_python22(cls: Hashable, graph: Graph | None = None) -> list[Any]:
-    """Order documented for Python 2.2 (PEP 253): depth first, the last occurrence counts."""
+def mro_python22(cls: Any, graph: Graph = None) -> Order:
+    """Order that PEP 253 describes: depth first, keep the last occurrence."""
     path = list(_depth_first(cls, _bases(cls, graph)))
     return list(dict.fromkeys(reversed(path)))[::-1]
 
 
-def bfs_mro(cls: Hashable, graph: Graph | None = None) -> list[Any]:
-    """Breadth-first order, level by level, the first occurrence counts; no Python ever used it."""
+def bfs_mro(cls: Any, graph: Graph = None) -> Order:
+    """Breadth-first order, level by level; no Python ever used it."""
     bases = _bases(cls, graph)
     order = {cls: None}
     queue = deque([cls])
@@ -125,98 +129,101 @@ def bfs_mro(cls: Hashable, graph: Graph | None = None) -> list[Any]:
     return list(order)
 
 
-def _keeps(order: list[Any], chain: Iterable[Any]) -> bool:
-    """Whether ``order`` contains all of ``chain``, in the chain's order."""
+def _keeps(order: Order, seq: Iterable[Any]) -> bool:
+    """Whether ``order`` contains all of ``seq``, in the seq's order."""
     place = {c: i for i, c in enumerate(order)}
-    return all(place[a] < place[b] for a, b in pairwise(chain))
+    return all(place[a] < place[b] for a, b in pairwise(seq))
 
 
-def puts_children_first(rule: Rule, cls: Hashable, graph: Graph | None = None) -> bool:
-    """Whether every class stands before its bases, Eq. (inheritance-and-mro-children)."""
+def puts_children_first(rule: Rule, cls: Any, graph: Graph = None) -> bool:
+    """Whether classes stand before their bases, Eq. (inheritance-and-mro-children)."""
     order, bases = rule(cls, graph), _bases(cls, graph)
     return all(_keeps(order, (c, base)) for c in order for base in bases(c))
 
 
-def respects_local_precedence(rule: Rule, cls: Hashable, graph: Graph | None = None) -> bool:
-    """Whether every class's bases stand in their written order, Eq. (inheritance-and-mro-local)."""
+def respects_local_precedence(
+    rule: Rule,
+    cls: Any,
+    graph: Graph = None,
+) -> bool:
+    """Whether bases stand in their written order, Eq. (inheritance-and-mro-local)."""
     order, bases = rule(cls, graph), _bases(cls, graph)
     return all(_keeps(order, bases(c)) for c in order)
 
 
-def is_monotonic(rule: Rule, cls: Hashable, graph: Graph | None = None) -> bool:
-    """Whether L(cls) keeps L(A) of every ancestor A, Eq. (inheritance-and-mro-monotonic)."""
+def is_monotonic(rule: Rule, cls: Any, graph: Graph = None) -> bool:
+    """Whether ancestors' orders are kept, Eq. (inheritance-and-mro-monotonic)."""
     order = rule(cls, graph)
     return all(_keeps(order, rule(c, graph)) for c in order)
 
 
-def hierarchy(*classes: type) -> dict[type, tuple[type, ...]]:
-    """The graph of real classes and all their ancestors, without ``object``."""
-    ancestors = dict.fromkeys(a for cls in classes for a in cls.__mro__ if a is not object)
-    return {a: tuple(b for b in a.__bases__ if b is not object) for a in ancestors}
+def hierarchy(cls: type) -> dict[type, tuple[type, ...]]:
+    """The graph of a real class and all its ancestors, without ``object``."""
+    graph = {c: c.__bases__ for c in cls.__mro__ if c is not object}
+    return {c: tuple(b for b in graph[c] if b is not object) for c in graph}
+
+
+def _extended(graph: dict[str, tuple[str, ...]]) -> Iterator[dict[str, tuple[str, ...]]]:
+    """Yield the graph with one more class, its bases chosen in every way."""
+    name = ascii_uppercase[len(graph)]
+    for k in range(len(graph) + 1):
+        for bases in permutations(graph, k):
+            yield graph | {name: bases}
 
 
 def all_hierarchies(n: int) -> Iterator[dict[str, tuple[str, ...]]]:
-    """Yield every graph of n classes A, B, C, ... in which bases precede the class they serve.
+    """Yield every graph of n classes A, B, C, ... whose bases come earlier.
 
     Raises ValueError unless n is an integer from 0 to 26.
     """
     if n not in range(len(ascii_uppercase) + 1):
-        raise ValueError(f"expected a number of classes from 0 to 26, got {n!r}")
-
-    def grow(k: int) -> Iterator[dict[str, tuple[str, ...]]]:
-        if k == 0:
-            yield {}
-            return
-        for graph in grow(k - 1):
-            for width in range(k):
-                for bases in permutations(graph, width):
-                    yield graph | {ascii_uppercase[k - 1]: bases}
-
-    return grow(n)
+        raise ValueError(f"expected from 0 to 26 classes, got {n!r}")
+    graphs: Iterator[dict[str, tuple[str, ...]]] = iter([{}])
+    for _ in range(n):
+        graphs = chain.from_iterable(map(_extended, graphs))
+    return graphs
 
 
-def legal_orders(n: int) -> Iterator[tuple[dict[str, tuple[str, ...]], list[str] | None]]:
-    """Yield the hierarchies whose first n-1 classes are legal, with C3's order of the last one.
+def legal_orders(n: int) -> Iterator[tuple[dict[str, tuple[str, ...]], Order | None]]:
+    """Yield graphs whose first n-1 classes are legal, with the order of the last.
 
-    The order is None where there is none; n must be at least 1.
+    The order is None where there is none.  Raises ValueError unless 1 <= n <= 26.
     """
-    for graph in all_hierarchies(n):
-        *earlier, last = graph
-        memo: dict[str, list[str]] = {}
+    if n not in range(1, len(ascii_uppercase) + 1):
+        raise ValueError(f"expected from 1 to 26 classes, got {n!r}")
+    legal = [{}] if n == 1 else [graph for graph, order in legal_orders(n - 1) if order]
+    for graph in chain.from_iterable(map(_extended, legal)):
         try:
-            for cls in earlier:
-                c3_linearize(cls, graph, memo=memo)
+            order = c3_linearize(ascii_uppercase[n - 1], graph)
         except TypeError:
-            continue
-        try:
-            yield graph, c3_linearize(last, graph, memo=memo)
-        except TypeError:
-            yield graph, None
+            order = None
+        yield graph, order
 
 
 class Super:
-    """The built-in ``super(owner, obj)``: what follows ``owner`` in the MRO of ``obj``.
+    """The built-in ``super(owner, obj)``: what follows ``owner`` in an MRO.
 
-    Raises TypeError if ``owner`` is not in that MRO.
+    Raises TypeError if ``owner`` is not in the MRO of ``obj`` or of its class.
     """
 
     def __init__(self, owner: type, obj: Any) -> None:
-        """Start after ``owner`` in the MRO of the class ``obj`` or else of the class of ``obj``."""
+        """Start in the MRO of ``obj`` if it is a subclass, else of its class."""
         is_subclass = isinstance(obj, type) and owner in obj.__mro__
         start = obj if is_subclass else type(obj)
         if owner not in start.__mro__:
-            raise TypeError(f"{owner.__name__} is not in the MRO of {start.__name__}")
+            raise TypeError(f"{owner.__name__} not in the MRO of {start.__name__}")
         self._search = (owner, obj, start)
 
     def __getattribute__(self, name: str) -> Any:
-        """Look ``name`` up as Eq. (inheritance-and-mro-super) says and bind it to the object."""
+        """Find ``name`` and bind it to the object, Eq. (inheritance-and-mro-super)."""
         owner, obj, start = object.__getattribute__(self, "_search")
         mro = start.__mro__
         for cls in mro[mro.index(owner) + 1 :]:
             if name in vars(cls):
                 found = vars(cls)[name]
-                bind = getattr(type(found), "__get__", None)
-                return bind(found, None if obj is start else obj, start) if bind else found
+                if bind := getattr(type(found), "__get__", None):
+                    return bind(found, None if obj is start else obj, start)
+                return found
         where = f"after {owner.__name__} in the MRO of {start.__name__}"
         raise AttributeError(f"no class {where} has {name!r}")
 
@@ -276,16 +283,16 @@ def figure_merge():
     frames = []
     for step, taken in enumerate([*order, None]):
         done = order[:step]
-        left = [[c for c in chain if c not in done] for chain in lists.values()]
-        heads = [chain[0] for chain in left if chain]
+        left = [[c for c in row if c not in done] for row in lists.values()]
+        heads = [row[0] for row in left if row]
         barred = {h for h in heads[: heads.index(taken)] if h != taken} if taken else set()
         said = f"{'、'.join(barred)} 还在别的列表的尾巴里，跳过；" if barred else ""
         label = f"{said}取 {taken}" if taken else "列表都空了，合并完成"
         fig = Figure(figsize=(7.2, 2.8), label=label)
         ax = fig.subplots()
-        for y, (name, chain) in enumerate([*lists.items(), ("L(D)", ["D", *done])]):
+        for y, (name, row) in enumerate([*lists.items(), ("L(D)", ["D", *done])]):
             ax.text(-0.6, -y, name, ha="right", va="center")
-            for x, c in enumerate(chain):
+            for x, c in enumerate(row):
                 gone, head = y < len(left) and c in done, y < len(left) and left[y][:1] == [c]
                 fill = plot.CYCLE[2] if c == taken else plot.CYCLE[1] if c in barred else "none"
                 ax.scatter(x, -y, s=700, marker="s", color=fill, alpha=0.25, linewidths=0)
@@ -337,7 +344,7 @@ def figure_agreement():
     return fig
 
 
-def _demanded(cls: Any, graph: Graph) -> set[tuple[Any, Any]]:
+def _demanded(cls: Any, graph: Mapping[Any, Iterable[Any]]) -> set[tuple[Any, Any]]:
     """What the axioms demand of L(cls), as pairs (before, after) that no other pairs imply."""
     bases = tuple(graph[cls])
     chains = [bases, *((cls, *c3_linearize(base, graph)) for base in bases)]

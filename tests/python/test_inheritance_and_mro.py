@@ -82,6 +82,11 @@ def legal_hierarchies(n):
     return [graph for graph in grown if order_or_none(c3_linearize, last, graph)]
 
 
+@functools.cache
+def solved(n):
+    return list(legal_orders(n))
+
+
 @st.composite
 def graphs(draw, classes=9, bases=4):
     """Hierarchies of at most nine classes with at most four bases each, in a random order."""
@@ -241,10 +246,10 @@ def test_without_diamonds_c3_is_depth_first():
     def paths(cls, graph):
         return 1 + sum(paths(b, graph) for b in graph[cls])
 
-    trees = [g for g in legal_hierarchies(5) if paths("E", g) == len(classic_mro("E", g))]
+    trees = [(g, o) for g, o in solved(5) if o and paths("E", g) == len(o)]
     assert len(trees) > 100
-    for graph in trees:
-        assert c3_linearize("E", graph) == classic_mro("E", graph) == mro_python22("E", graph)
+    for graph, order in trees:
+        assert order == classic_mro("E", graph) == mro_python22("E", graph)
 
 
 # the orders that Python left behind
@@ -254,7 +259,7 @@ def test_exhaustive_table():
     table = {}
     for n in range(1, 6):
         last = "ABCDE"[n - 1]
-        orders = [(g, c3_linearize(last, g)) for g in legal_hierarchies(n)]
+        orders = [(g, order) for g, order in solved(n) if order]
         right = [sum(rule(last, g) == order for g, order in orders) for rule in OLD_RULES]
         table[n] = [len(orders), *right]
     assert table == {
@@ -268,7 +273,7 @@ def test_exhaustive_table():
 
 def test_legal_orders_are_the_legal_hierarchies_and_the_refused_ones():
     for n in range(1, 5):
-        found = list(legal_orders(n))
+        found = solved(n)
         assert [graph for graph, order in found if order] == legal_hierarchies(n)
         assert len(found) == len(legal_hierarchies(n - 1)) * len(all_bases("ABCD"[: n - 1]))
 
@@ -334,9 +339,11 @@ def test_rules_take_graphs_and_classes(rule):
 def test_bad_input_is_named(rule):
     with pytest.raises(TypeError, match=r"expected a class.*got 'D'"):
         rule("D")
-    with pytest.raises(ValueError, match="X: not among the graph's classes A, B, C, D"):
+    with pytest.raises(
+        ValueError, match=r"\['X'\] not among the graph's classes \['A', 'B', 'C', 'D'\]"
+    ):
         rule("X", DIAMOND)
-    with pytest.raises(ValueError, match="Q: not among the graph's classes A"):
+    with pytest.raises(ValueError, match=r"\['Q'\] not among the graph's classes \['A'\]"):
         rule("A", {"A": "Q"})
     with pytest.raises(ValueError, match="cycle"):
         rule("A", {"A": "B", "B": "A"})
@@ -358,6 +365,8 @@ def test_impossible_order_names_the_classes_in_conflict():
 def test_all_hierarchies_rejects_other_numbers(n):
     with pytest.raises((ValueError, TypeError), match=str(n)):
         all_hierarchies(n)
+    with pytest.raises((ValueError, TypeError), match=str(n)):
+        list(legal_orders(n))
 
 
 # super
@@ -475,7 +484,7 @@ def test_super_refuses_like_the_builtin():
                 make(owner, obj)
         with pytest.raises(AttributeError, match="missing"):
             make(B, B()).missing  # noqa: B018
-    with pytest.raises(TypeError, match="B is not in the MRO of A"):
+    with pytest.raises(TypeError, match="B not in the MRO of A"):
         Super(B, A())
 
 
@@ -504,7 +513,7 @@ def test_hierarchy_holds_every_ancestor_but_object():
     assert list(graph) == list(urllib.error.HTTPError.__mro__[:-1])
     assert c3_linearize(urllib.error.HTTPError, graph) == list(graph)
     assert bfs_mro(urllib.error.HTTPError, graph) != list(graph)
-    assert hierarchy(object) == hierarchy() == {}
+    assert hierarchy(object) == {}
 
 
 def test_benchmark_compares_equal_answers():
