@@ -16,6 +16,7 @@ page keeps the caption and its number, and is read again in the next build.
 
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import random
@@ -114,17 +115,21 @@ def _draw(dotted: str, root: Path) -> list[svg.Frame]:
     try:
         return svg.draw(make)
     except (Exception, SystemExit) as error:
-        _fail(f"drawing {dotted}", error, root)
+        _fail(f"drawing {dotted}", error, root, make)
 
 
-def _fail(doing: str, error: BaseException, root: Path) -> NoReturn:
-    """Raise a FigureError that names the cause and the deepest line of ours on the way to it."""
-    stack = [
-        (Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    if isinstance(error, SyntaxError) and error.filename:
-        stack.append((Path(error.filename), error.lineno))
-    ours = [(path, line) for path, line in stack if path.is_relative_to(root / "snippets")]
+def _fail(doing: str, error: BaseException, root: Path, make: Any = None) -> NoReturn:
+    """Raise a FigureError that names the cause and the deepest line of ours on the way to it.
+
+    What fails after the function `make` has returned is put down to the function.
+    """
+    code = getattr(inspect.unwrap(make), "__code__", None) if make else None
+    stack = [(code.co_filename, code.co_firstlineno)] if code else []
+    stack += [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        stack.append((error.filename or "", error.lineno))
+    resolved = [(Path(name).resolve(), line) for name, line in stack]
+    ours = [(path, line) for path, line in resolved if path.is_relative_to(root / "snippets")]
     place = f" ({ours[-1][0].relative_to(root)}:{ours[-1][1]})" if ours else ""
     message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     raise FigureError(f"{doing}: {type(error).__name__}: {message}{place}") from error
@@ -158,16 +163,15 @@ class Drawn(SphinxDirective):
 
     def _drawing(self, dotted: str, alt: str) -> nodes.Element:
         root = Path(self.env.srcdir)
-        module, _, function = dotted.rpartition(".")
         try:
-            files = dependencies(module, root)
+            files = dependencies(dotted.rpartition(".")[0], root)
             for path in files:
                 self.env.note_dependency(str(path))
             frames = frames_of(dotted, files, root, Path(self.env.doctreedir, "drawn"))
         except FigureError as error:
             self._warn(str(error))
             return nodes.paragraph("", alt, classes=["drawn-missing"])
-        name = f"{module.rpartition('.')[2]}-{function}".replace("_", "-")
+        name = dotted.removeprefix("snippets.").replace(".", "-")
         return drawing("", nodes.paragraph("", alt), frames=frames, file=name, alt=alt)
 
     def _warn(self, message: str) -> None:
@@ -180,9 +184,8 @@ class Drawn(SphinxDirective):
 def visit_drawing_html(self, node: drawing) -> NoReturn:
     """Write the frames' files and the HTML that shows them."""
     frames, builder = node["frames"], self.builder
-    modes, lazy = (
-        (["light", "dark"], ' loading="lazy"') if builder.name != "epub" else (["light"], "")
-    )
+    book = builder.name == "epub"  # which has neither a dark mode nor a window to scroll
+    lazy = "" if book else ' loading="lazy"'
     several = len(frames) > 1
     shown = []
     for number, frame in enumerate(frames, 1):
@@ -190,7 +193,7 @@ def visit_drawing_html(self, node: drawing) -> NoReturn:
         label = f"{step}：{frame['label']}" if frame["label"] else step
         alt = f"{node['alt']}（{label}）" if several else node["alt"]
         images = ""
-        for mode in modes:
+        for mode in ("light",) if book else ("light", "dark"):
             file = f"{node['file']}{f'-{number}' * several}{'-dark' * (mode == 'dark')}.svg"
             write(Path(builder.outdir, builder.imagedir, file), frame[mode])
             images += (

@@ -182,10 +182,10 @@ def test_a_new_modification_time_alone_draws_nothing(toy, name):
 
 def test_a_change_in_an_imported_module_draws_again_and_changes_the_page(toy):
     before = toy.build()
-    old = (before.outdir / "_images/page-figure-one.svg").read_bytes()
+    old = (before.outdir / "_images/toy-page-figure_one.svg").read_bytes()
     replace(toy, "snippets/toy/numbers.py", "3, 2", "3, 4")
     assert drawings(toy.build()) == 1
-    assert (before.outdir / "_images/page-figure-one.svg").read_bytes() != old
+    assert (before.outdir / "_images/toy-page-figure_one.svg").read_bytes() != old
 
 
 def test_a_change_two_imports_away_draws_again(toy):
@@ -256,11 +256,11 @@ def test_random_numbers_do_not_depend_on_what_was_drawn_before(toy, module):
         f"import {module}\ndraw = {draw}\n{text}\n\ndef figure_zero():\n    return figure_one()\n",
     )
     first = toy.build()
-    alone = (first.outdir / "_images/page-figure-one.svg").read_bytes()
+    alone = (first.outdir / "_images/toy-page-figure_one.svg").read_bytes()
     toy.write("index.md", PAGE.replace("_one", "_zero").replace("fig-one", "fig-zero") + PAGE)
     replace(toy, "snippets/toy/numbers.py", "[1, 3, 2]", "[1, 3, 2]  # again")
     assert drawings(toy.build()) == 2
-    assert (first.outdir / "_images/page-figure-one.svg").read_bytes() == alone
+    assert (first.outdir / "_images/toy-page-figure_one.svg").read_bytes() == alone
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_frames_of_different_sizes(toy):
 )
 def test_what_would_look_wrong_fails_the_build(toy, line, message):
     figure_body(toy, line, "return fig")
-    fails(toy, "drawing snippets.toy.page.figure_one: ", message)
+    fails(toy, "drawing snippets.toy.page.figure_one: ", message, " (snippets/toy/page.py:")
 
 
 def test_an_error_stays_an_error_until_it_is_mended_and_leaves_what_was_built(toy):
@@ -365,7 +365,7 @@ def test_an_error_stays_an_error_until_it_is_mended_and_leaves_what_was_built(to
         failed = fails(toy, "SyntaxError")
         assert '<figure class="drawn align-default" id="fig-one">' in page(failed)
         assert "一条折线" in page(failed)
-        assert (failed.outdir / "_images/page-figure-one.svg").is_file()
+        assert (failed.outdir / "_images/toy-page-figure_one.svg").is_file()
     replace(toy, "snippets/toy/numbers.py", "[1, 3, 2", "[1, 3, 2]")
     mended = toy.build()
     assert (mended.code, drawings(mended)) == (0, 0)
