@@ -8,6 +8,13 @@ layer's activation.
 Left out: layers of unequal cost and size, several devices, offloading.
 """
 
+from .figures import (
+    figure_pareto,
+    figure_revolve,
+    figure_steps,
+    figure_trace,
+    figure_u_curve,
+)
 from .meter import Moment, PeakMeter, StepCost, count_forwards, measure_step, watch_alive
 from .models import Block, chain
 from .recompute import (
@@ -45,6 +52,11 @@ __all__ = [
     "checkpoint_sequential",
     "compose",
     "count_forwards",
+    "figure_pareto",
+    "figure_revolve",
+    "figure_steps",
+    "figure_trace",
+    "figure_u_curve",
     "measure_step",
     "optimal_cost",
     "revolve",
