@@ -23,6 +23,7 @@ from string import ascii_uppercase
 from typing import Any
 
 Graph = Mapping[Any, Iterable[Any]] | None
+Names = dict[str, tuple[str, ...]]  # a graph of names
 Bases = Callable[[Any], Iterable[Any]]
 Order = list[Any]
 Rule = Callable[[Any, Graph], Order]
@@ -64,7 +65,8 @@ def c3_merge(seqs: Iterable[Iterable[Any]]) -> Order:
         else:
             left = [[h, *tail] for h, tail in zip(heads, tails, strict=True)]
             demands = [" < ".join(map(_name, seq)) for seq in left if seq[1:]]
-            raise TypeError(f"no linear order satisfies all of: {'; '.join(demands)}")
+            message = "no linear order satisfies all of: "
+            raise TypeError(message + "; ".join(demands))
         merged.append(head)
         while head in heads:
             i = heads.index(head)
@@ -100,19 +102,19 @@ def c3_linearize(
 
 
 def _depth_first(cls: Any, bases: Bases) -> Iterator[Any]:
-    """Yield classes depth first, left to right, one with k paths to it k times."""
+    """Yield classes depth first from the left, once per path to them."""
     yield cls
     for base in bases(cls):
         yield from _depth_first(base, bases)
 
 
 def classic_mro(cls: Any, graph: Graph = None) -> Order:
-    """Order of Python 2's classic classes: depth first, keep the first occurrence."""
+    """Order of Python 2's classic classes: depth first, first visits count."""
     return list(dict.fromkeys(_depth_first(cls, _bases(cls, graph))))
 
 
 def mro_python22(cls: Any, graph: Graph = None) -> Order:
-    """Order that PEP 253 describes: depth first, keep the last occurrence."""
+    """Order that PEP 253 describes: depth first, last visits count."""
     path = list(_depth_first(cls, _bases(cls, graph)))
     return list(dict.fromkeys(reversed(path)))[::-1]
 
@@ -136,7 +138,7 @@ def _keeps(order: Order, seq: Iterable[Any]) -> bool:
 
 
 def puts_children_first(rule: Rule, cls: Any, graph: Graph = None) -> bool:
-    """Whether classes stand before their bases, Eq. (inheritance-and-mro-children)."""
+    """Whether children precede bases, Eq. (inheritance-and-mro-children)."""
     order, bases = rule(cls, graph), _bases(cls, graph)
     return all(_keeps(order, (c, base)) for c in order for base in bases(c))
 
@@ -146,7 +148,7 @@ def respects_local_precedence(
     cls: Any,
     graph: Graph = None,
 ) -> bool:
-    """Whether bases stand in their written order, Eq. (inheritance-and-mro-local)."""
+    """Whether bases keep their order, Eq. (inheritance-and-mro-local)."""
     order, bases = rule(cls, graph), _bases(cls, graph)
     return all(_keeps(order, bases(c)) for c in order)
 
@@ -163,7 +165,7 @@ def hierarchy(cls: type) -> dict[type, tuple[type, ...]]:
     return {c: tuple(b for b in graph[c] if b is not object) for c in graph}
 
 
-def _extended(graph: dict[str, tuple[str, ...]]) -> Iterator[dict[str, tuple[str, ...]]]:
+def _extended(graph: Names) -> Iterator[Names]:
     """Yield the graph with one more class, its bases chosen in every way."""
     name = ascii_uppercase[len(graph)]
     for k in range(len(graph) + 1):
@@ -171,27 +173,29 @@ def _extended(graph: dict[str, tuple[str, ...]]) -> Iterator[dict[str, tuple[str
             yield graph | {name: bases}
 
 
-def all_hierarchies(n: int) -> Iterator[dict[str, tuple[str, ...]]]:
+def all_hierarchies(n: int) -> Iterator[Names]:
     """Yield every graph of n classes A, B, C, ... whose bases come earlier.
 
     Raises ValueError unless n is an integer from 0 to 26.
     """
     if n not in range(len(ascii_uppercase) + 1):
         raise ValueError(f"expected from 0 to 26 classes, got {n!r}")
-    graphs: Iterator[dict[str, tuple[str, ...]]] = iter([{}])
+    graphs: Iterator[Names] = iter([{}])
     for _ in range(n):
         graphs = chain.from_iterable(map(_extended, graphs))
     return graphs
 
 
-def legal_orders(n: int) -> Iterator[tuple[dict[str, tuple[str, ...]], Order | None]]:
+def legal_orders(n: int) -> Iterator[tuple[Names, Order | None]]:
     """Yield graphs whose first n-1 classes are legal, with the order of the last.
 
-    The order is None where there is none.  Raises ValueError unless 1 <= n <= 26.
+    The order is None where none exists.  Raises ValueError unless 1 <= n <= 26.
     """
     if n not in range(1, len(ascii_uppercase) + 1):
         raise ValueError(f"expected from 1 to 26 classes, got {n!r}")
-    legal = [{}] if n == 1 else [graph for graph, order in legal_orders(n - 1) if order]
+    legal: list[Names] = [{}]
+    if n > 1:
+        legal = [graph for graph, order in legal_orders(n - 1) if order]
     for graph in chain.from_iterable(map(_extended, legal)):
         try:
             order = c3_linearize(ascii_uppercase[n - 1], graph)
@@ -215,7 +219,7 @@ class Super:
         self._search = (owner, obj, start)
 
     def __getattribute__(self, name: str) -> Any:
-        """Find ``name`` and bind it to the object, Eq. (inheritance-and-mro-super)."""
+        """Find ``name`` and bind it, Eq. (inheritance-and-mro-super)."""
         owner, obj, start = object.__getattribute__(self, "_search")
         mro = start.__mro__
         for cls in mro[mro.index(owner) + 1 :]:
@@ -239,7 +243,7 @@ def figure_diamond():
     from snippets.common import plot
 
     rules = {"深度优先": classic_mro, "广度优先": bfs_mro, "C3（Python）": c3_linearize}
-    fig = Figure(figsize=(7.2, 5.6))
+    fig = Figure(figsize=(6.0, 5.0))
     axes = fig.subplots(2, 3)
     for row, graph, left in zip(axes, (_DIAMOND, _TREE), (0.5, 0.0), strict=True):
         place = {"A": (left, 2.0), "B": (0.0, 1.0), "C": (1.0, 1.0), "D": (0.5, 0.0)}
@@ -261,7 +265,7 @@ def figure_diamond():
             for step, name in enumerate(order, 1):
                 x, y = place[name]
                 ax.scatter(
-                    x, y, s=480, color=plot.PAPER, edgecolors=color, linewidths=1.4, zorder=3
+                    x, y, s=440, color=plot.PAPER, edgecolors=color, linewidths=1.4, zorder=3
                 )
                 ax.text(x, y, name, ha="center", va="center", fontsize=13, zorder=4)
                 aside = x + (0.3 if x > 0.4 else -0.3)
@@ -288,7 +292,7 @@ def figure_merge():
         barred = {h for h in heads[: heads.index(taken)] if h != taken} if taken else set()
         said = f"{'、'.join(barred)} 还在别的列表的尾巴里，跳过；" if barred else ""
         label = f"{said}取 {taken}" if taken else "列表都空了，合并完成"
-        fig = Figure(figsize=(7.2, 2.8), label=label)
+        fig = Figure(figsize=(5.6, 2.7), label=label)
         ax = fig.subplots()
         for y, (name, row) in enumerate([*lists.items(), ("L(D)", ["D", *done])]):
             ax.text(-0.6, -y, name, ha="right", va="center")
@@ -314,7 +318,7 @@ def figure_agreement():
     from snippets.common import plot
 
     rules = {"深度优先，留首次": classic_mro, "深度优先，留末次": mro_python22, "广度优先": bfs_mro}
-    fig = Figure(figsize=(7.2, 2.9))
+    fig = Figure(figsize=(6.4, 2.7))
     ax = fig.subplots()
     for x, n in enumerate(sizes := range(2, 6)):
         cases = [(graph, order) for graph, order in legal_orders(n) if order]
@@ -363,7 +367,7 @@ def figure_hasse():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 4.4))
+    fig = Figure(figsize=(6.6, 4.2))
     axes = fig.subplots(1, 2, width_ratios=(1, 2))
     for ax, cls, graph in zip(axes, ("D", HTTPError), (_TREE, hierarchy(HTTPError)), strict=True):
         order, steps = c3_linearize(cls, graph), _demanded(cls, graph)
