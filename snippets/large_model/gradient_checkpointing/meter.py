@@ -30,8 +30,8 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 class PeakMeter(TorchDispatchMode):
     """Count the bytes of every storage born inside the ``with`` block until it dies.
 
-    A storage is new when no argument of the operator that returns it already has it: views,
-    in-place results and everything that existed before the block cost nothing.
+    A storage is new when no argument of the operator that returns it already has it:
+    views, in-place results and what existed before the block cost nothing.
 
     Attributes:
         cur: bytes alive now.
@@ -71,7 +71,7 @@ class PeakMeter(TorchDispatchMode):
 
 @contextmanager
 def count_forwards(layers: Sequence[nn.Module]) -> Iterator[list[int]]:
-    """Yield a list whose item ``i`` counts the forwards that ``layers[i]`` has completed."""
+    """Yield a list whose item i counts the forwards that layer i has completed."""
     calls = [0] * len(layers)
 
     def hook_for(i: int) -> Callable[..., None]:
@@ -89,7 +89,7 @@ def count_forwards(layers: Sequence[nn.Module]) -> Iterator[list[int]]:
 
 
 class StepCost(NamedTuple):
-    """What one forward and backward took: bytes, completed forwards, bytes after each operator."""
+    """What a step took: bytes, completed forwards, bytes after each operator."""
 
     live: int
     peak: int
@@ -104,8 +104,8 @@ def measure_step(
 ) -> StepCost:
     """Run ``run(x).sum().backward()`` and measure it.
 
-    ``live`` is taken between forward and backward. Gradient buffers of parameters and of ``x`` are
-    made beforehand: they belong to the model states, not to the activations.
+    ``live`` is taken between forward and backward. The gradient buffers are made
+    beforehand: they belong to the model states, not to the activations.
     """
     for leaf in (x, *(p for layer in layers for p in layer.parameters())):
         if leaf.requires_grad:
@@ -118,7 +118,7 @@ def measure_step(
 
 
 class Moment(NamedTuple):
-    """One event of a training step: layer ``layer`` runs, and the activations ``alive`` then."""
+    """One event of a step: which layer runs, and whose activations are alive then."""
 
     action: str  # "forward" or "backward"
     layer: int

@@ -14,8 +14,8 @@ def chain(n: int, width: int = 128) -> list[nn.Module]:
 class Block(nn.Module):
     """Pre-norm transformer block of width d.
 
-    With ``fused`` the attention is one operator that keeps no score matrix; without, it is written
-    out, so that scores, softmax and dropout leave their s x s matrices behind.
+    With ``fused`` the attention is one operator that keeps no score matrix; without,
+    it is written out: softmax and dropout leave their s x s matrices behind.
     """
 
     def __init__(self, d: int, heads: int, dropout: float = 0.0, *, fused: bool = True) -> None:
@@ -32,7 +32,7 @@ class Block(nn.Module):
         return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
     def _drop(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        # As on a GPU: the mask takes one byte an element (F.dropout on a CPU keeps it in x.dtype).
+        # As on a GPU: a mask of one byte an element (F.dropout on a CPU: x.dtype).
         return torch.native_dropout(x, self.dropout, True)[0] if self.dropout else x
 
     def _attend(self, qkv: Float[Tensor, "b s three_d"]) -> Float[Tensor, "b s d"]:

@@ -14,12 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
 
+Layers = Sequence[Callable[[Tensor], Tensor]]
+
 
 class Replay:
-    """A function together with what it sees besides its arguments, so that a call can be repeated.
+    """A function and what it sees besides its arguments, so that a call can be repeated.
 
-    That is the random state (unless ``preserve_rng_state`` is false) and autocast: backward usually
-    runs outside the ``with torch.autocast(…)`` block that was around the forward.
+    That is the random state, unless ``preserve_rng_state`` is false, and autocast:
+    backward usually runs outside the ``with torch.autocast(…)`` block of the forward.
     """
 
     def __init__(self, fn: Callable[..., Any], preserve_rng_state: bool = True) -> None:
@@ -31,7 +33,7 @@ class Replay:
         self.autocast = _autocast()
 
     def __call__(self, *args: Any) -> Any:
-        """Run the function in the noted surroundings, then put the present ones back."""
+        """Run the function in the noted surroundings, then put ours back."""
         if self.autocast != _autocast():
             with torch.autocast("cpu", *self.autocast):
                 return self(*args)
@@ -80,7 +82,7 @@ def _check_backward_call(name: str) -> None:
 
 
 def _edges(out: Tensor | tuple[Tensor, ...]) -> list[GradientEdge | None]:
-    """Return where backward enters the graph of each output, without keeping the outputs alive."""
+    """Return where backward enters each output's graph; the outputs may then die."""
     outs = out if isinstance(out, tuple) else (out,)
     return [get_gradient_edge(t) if t.requires_grad else None for t in outs]
 
@@ -98,7 +100,7 @@ class _Checkpoint(torch.autograd.Function):
         ctx.replay = replay
         ctx.others = [None if isinstance(arg, Tensor) else (arg,) for arg in args]
         ctx.save_for_backward(*[arg for arg in args if isinstance(arg, Tensor)])
-        out = replay.fn(*args)  # autograd switches grad mode off in here: nothing is saved
+        out = replay.fn(*args)  # grad mode is off in here: nothing is saved
         if not all(isinstance(t, Tensor) for t in (out if isinstance(out, tuple) else (out,))):
             raise TypeError(f"fn must return a tensor or a tuple of tensors, got {type(out)}")
         return out
@@ -114,7 +116,7 @@ class _Checkpoint(torch.autograd.Function):
 
 
 def checkpoint(fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True) -> Any:
-    """Return ``fn(*args)``, saving only the arguments; backward runs ``fn`` again (reentrant).
+    """Return ``fn(*args)``, saving only the arguments; backward runs ``fn`` again.
 
     Raises:
         TypeError: ``fn`` is not callable or returns something else than tensors.
@@ -132,7 +134,7 @@ class _EnoughError(Exception):
 
 
 class _Recomputed:
-    """The tensors that one call saves: numbers go in, recomputed tensors come out."""
+    """What one call saves: numbers go in, recomputed tensors come out."""
 
     def __init__(self, replay: Replay, args: tuple[Any, ...], early_stop: bool) -> None:
         self.replay, self.args, self.early_stop = replay, args, early_stop
@@ -175,10 +177,10 @@ class _Recomputed:
 def checkpoint_hooks(
     fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True, early_stop: bool = True
 ) -> Any:
-    """Return ``fn(*args)``, saving numbers in place of tensors; the first unpack runs ``fn`` again.
+    """Return ``fn(*args)``, saving numbers for tensors; the first unpack runs it again.
 
-    The graph is the ordinary one, so arguments without grad, autograd.grad and second derivatives
-    work. With ``early_stop`` the second run ends at the last tensor that backward needs.
+    The graph is the ordinary one, so arguments without grad, autograd.grad and second
+    derivatives work. With ``early_stop`` the second run ends at the last tensor needed.
 
     Raises:
         TypeError: ``fn`` is not callable.
@@ -189,7 +191,7 @@ def checkpoint_hooks(
         return fn(*args)
 
 
-def compose(layers: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+def compose(layers: Layers) -> Callable[[Tensor], Tensor]:
     """Return the function that sends its argument through the layers in order."""
 
     def run(x: Tensor) -> Tensor:
@@ -201,16 +203,16 @@ def compose(layers: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], 
 
 
 def checkpoint_segments(
-    layers: Sequence[Callable[[Tensor], Tensor]],
+    layers: Layers,
     sizes: Sequence[int],
     x: Float[Tensor, "*batch"],
     *,
     via: Callable[..., Any] = checkpoint,
 ) -> Float[Tensor, "*out"]:
-    """Checkpoint segments of the given sizes, all but the last, whose backward comes at once.
+    """Checkpoint segments of the given sizes, but not the last: its backward is next.
 
     Raises:
-        ValueError: ``sizes`` are not positive numbers that add up to the number of layers.
+        ValueError: ``sizes`` are not positive or do not add up to all layers.
     """
     if not sizes or min(sizes) < 1 or sum(sizes) != len(layers):
         raise ValueError(f"sizes must be positive and add up to {len(layers)}, got {list(sizes)}")
@@ -222,13 +224,13 @@ def checkpoint_segments(
 
 
 def checkpoint_sequential(
-    layers: Sequence[Callable[[Tensor], Tensor]],
+    layers: Layers,
     segments: int,
     x: Float[Tensor, "*batch"],
     *,
     via: Callable[..., Any] = checkpoint,
 ) -> Float[Tensor, "*out"]:
-    """Run the layers in ``segments`` segments of (almost) equal size, longer ones first.
+    """Run the layers in ``segments`` segments of almost equal size, longer ones first.
 
     Raises:
         ValueError: ``segments`` is not between 1 and the number of layers.
@@ -240,10 +242,10 @@ def checkpoint_sequential(
 
 
 def sqrt_segments(n: int) -> int:
-    """Return the number of segments with the fewest live units, Eq. (gradient-checkpointing-live).
+    """Return the number of segments with the fewest live units.
 
-    Of two equally good numbers the smaller one is returned: its last segment, which is never
-    recomputed, is longer.
+    Eq. (gradient-checkpointing-live); of two equally good numbers the smaller one, whose
+    last segment, never recomputed, is longer.
 
     Raises:
         ValueError: ``n`` is not positive.

@@ -1,9 +1,10 @@
+# ruff: noqa: E741 -- l is the length of a chain, as in the papers
 """How little recomputation a memory budget needs: binomial checkpointing and dynamic programming.
 
 Left out: layers of unequal cost, snapshots on disk, chains whose length is not known beforehand.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from math import comb, inf
 from typing import Any
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .recompute import (
+    Layers,
     Replay,
     _check_backward_call,
     _check_grad_input,
@@ -27,7 +29,7 @@ Action = tuple[str, int] | tuple[str, int, int]
 
 
 def beta(c: int, r: int) -> int:
-    """Return how many steps c snapshots reverse when none is repeated more than r times.
+    """Return how many steps c snapshots reverse when none is repeated over r times.
 
     Eq. (gradient-checkpointing-beta).
 
@@ -39,10 +41,10 @@ def beta(c: int, r: int) -> int:
     return comb(c + r, c)
 
 
-def revolve_cost(l: int, c: int) -> int:  # noqa: E741
+def revolve_cost(l: int, c: int) -> int:
     """Return the fewest advances that reverse l steps with c snapshots.
 
-    Eq. (gradient-checkpointing-revolve-cost); the forwards that tape are not counted.
+    Eq. (gradient-checkpointing-revolve-cost); forwards that tape are not counted.
 
     Raises:
         ValueError: a number is below 1.
@@ -55,11 +57,12 @@ def revolve_cost(l: int, c: int) -> int:  # noqa: E741
     return r * l - (beta(c + 1, r - 1) if r else 0)
 
 
-def revolve_schedule(l: int, c: int) -> list[Action]:  # noqa: E741
-    """Return a cheapest schedule that reverses l steps with c snapshots, the input's one included.
+def revolve_schedule(l: int, c: int) -> list[Action]:
+    """Return a cheapest schedule that reverses l steps with c snapshots, x_0 included.
 
-    ``("store", i)`` keeps the state before step i, ``("free", i)`` drops it, ``("forward", i, j)``
-    advances from state i (stored or current) to j, ``("backward", i)`` tapes and reverses step i.
+    ``("store", i)`` keeps the state before step i and ``("free", i)`` drops it;
+    ``("forward", i, j)`` advances from state i, stored or current, to state j;
+    ``("backward", i)`` tapes and reverses step i.
 
     Raises:
         ValueError: a number is below 1.
@@ -85,24 +88,28 @@ def _reverse(i: int, j: int, c: int) -> Iterator[Action]:
         yield ("backward", i)
 
 
-def _split(l: int, c: int) -> int:  # noqa: E741
-    """Return where the second snapshot goes, Eq. (gradient-checkpointing-revolve-recursion)."""
+def _split(l: int, c: int) -> int:
+    """Return where the second snapshot goes.
+
+    Eq. (gradient-checkpointing-revolve-recursion).
+    """
     if c == 1:
         return l - 1
-    return min(range(1, l), key=lambda m: m + revolve_cost(m, c) + revolve_cost(l - m, c - 1))
+    cost = {m: m + revolve_cost(m, c) + revolve_cost(l - m, c - 1) for m in range(1, l)}
+    return min(cost, key=cost.__getitem__)
 
 
 class _Walker:
-    """Executes a schedule: keeps the snapshots, moves the current state, reverses steps."""
+    """Executes a schedule: the snapshots, the current state, how to repeat a layer."""
 
-    def __init__(self, layers: Sequence[Callable], snapshots: int, x: Tensor) -> None:
+    def __init__(self, layers: Layers, snapshots: int, x: Tensor) -> None:
         self.layers, self.replays = layers, list[Replay]()
         self.actions = iter(revolve_schedule(len(layers), snapshots))
         self.snapshots: dict[int, Tensor] = {}
         self.current: tuple[int, Any] = 0, x
 
     def walk(self) -> int | None:
-        """Go on to the next reversal and return its step; its input is then the current state."""
+        """Go on to the next reversal and return its step, whose input is then at hand."""
         for kind, i, *to in self.actions:
             if kind == "store":
                 self.snapshots[i] = self.state(i)
@@ -120,7 +127,7 @@ class _Walker:
 
     def advance(self, i: int, j: int) -> None:
         x = self.state(i)
-        self.current = i, None  # a state that is no snapshot lives no longer than it must
+        self.current = i, None  # let go of a state that is no snapshot
         for k in range(i, j):
             if k == len(self.replays):  # the first visit
                 self.replays.append(Replay(self.layers[k]))
@@ -139,12 +146,12 @@ class _Walker:
 
 
 class _Revolve(torch.autograd.Function):
-    """All layers but the last, which the ordinary graph tapes: its backward comes at once."""
+    """All layers but the last, which the ordinary graph tapes."""
 
     @staticmethod
-    def forward(ctx: Any, layers: Sequence[Callable], snapshots: int, x: Tensor) -> Tensor:
+    def forward(ctx: Any, layers: Layers, snapshots: int, x: Tensor) -> Tensor:
         ctx.walker = walker = _Walker(layers, snapshots, x)
-        ctx.save_for_backward(x)  # lets autograd notice a changed input or a second backward
+        ctx.save_for_backward(x)  # has autograd notice a changed input
         walker.walk()
         (_, y), walker.current = walker.current, (0, None)
         return y
@@ -154,16 +161,14 @@ class _Revolve(torch.autograd.Function):
         _check_backward_call("revolve")
         walker, _ = ctx.walker, ctx.saved_tensors
         if not walker.snapshots:
-            raise RuntimeError("revolve can be reversed once only: its snapshots are used up")
+            raise RuntimeError("revolve can be reversed once only: no snapshots left")
         while (i := walker.walk()) is not None:
             grad = walker.reverse(i, grad)
         return None, None, grad
 
 
-def revolve(
-    layers: Sequence[Callable[[Tensor], Tensor]], snapshots: int, x: Float[Tensor, "*batch"]
-) -> Float[Tensor, "*out"]:
-    """Run the layers; backward follows the cheapest schedule with that many snapshots, x included.
+def revolve(layers: Layers, snapshots: int, x: Float[Tensor, "*batch"]) -> Float[Tensor, "*out"]:
+    """Run the layers; backward follows a cheapest schedule with that many snapshots.
 
     Raises:
         ValueError: there are no layers, no snapshots, or ``x`` requires no grad.
@@ -177,21 +182,21 @@ def revolve(
 
 
 @cache
-def _optimal(l: int, m: int) -> list[tuple[int | float, int]]:  # noqa: E741
-    """Return, for every length up to l, the fewest forwards with m units and where to split."""
+def _optimal(l: int, m: int) -> list[tuple[int | float, int]]:
+    """Return the fewest forwards with m units and the split, for lengths 0 … l."""
     if m == 0:
         return [(0, 0)] + [(inf, 0)] * l
     fewer = _optimal(l, m - 1)
-    row: list[tuple[int | float, int]] = [(k, 0) for k in range(m + 1)]  # fits: tape it whole
+    row: list[tuple[int | float, int]] = [(k, 0) for k in range(m + 1)]  # it fits
     for k in range(m + 1, l + 1):
         row.append(min((j + fewer[k - j][0] + row[j][0], j) for j in range(1, k)))
     return row
 
 
-def optimal_cost(l: int, m: int) -> int:  # noqa: E741
+def optimal_cost(l: int, m: int) -> int:
     """Return the fewest forwards for l layers when m activations may be alive.
 
-    Eq. (gradient-checkpointing-taping); x itself is not counted, forwards that tape are.
+    Eq. (gradient-checkpointing-taping); x is not counted, forwards that tape are.
 
     Raises:
         ValueError: a number is below 1, or one unit is to do for several layers.
@@ -204,7 +209,7 @@ def optimal_cost(l: int, m: int) -> int:  # noqa: E741
 
 
 def checkpoint_optimal(
-    layers: Sequence[Callable[[Tensor], Tensor]], units: int, x: Float[Tensor, "*batch"]
+    layers: Layers, units: int, x: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*out"]:
     """Run the layers with the fewest forwards that ``units`` live activations allow.
 
@@ -220,9 +225,9 @@ def checkpoint_optimal(
 
 
 def checkpoint_recursive(
-    layers: Sequence[Callable[[Tensor], Tensor]], leaf: int, x: Float[Tensor, "*batch"]
+    layers: Layers, leaf: int, x: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*out"]:
-    """Halve the chain again and again until a piece has at most ``leaf`` layers (Chen et al.).
+    """Halve the chain until a piece has at most ``leaf`` layers (Chen et al.).
 
     Raises:
         ValueError: ``leaf`` is below 1, or ``x`` requires no grad.
