@@ -8,7 +8,9 @@ import re
 from unicodedata import category, east_asian_width
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.util.typing import ExtensionMetadata
 
 VERBATIM = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
 QUOTES = "“”‘’…—·"  # as wide as their neighbours
@@ -68,7 +70,7 @@ class ReadableAddresses(SphinxTransform):
             section["ids"] = [i for i in section["ids"] if i in labels] or section["ids"]
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Register both transforms."""
     app.add_transform(LineEnds)
     app.add_transform(ReadableAddresses)

@@ -23,9 +23,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.ext import doctest as stock
 from sphinx.util import logging
+from sphinx.util.typing import ExtensionMetadata
 
 logger = logging.getLogger(__name__)
 checker = doctest.OutputChecker()
@@ -231,20 +233,20 @@ class Examples(Builder):
             child.join()
 
 
-def set_exit_code(app, exception) -> None:
+def set_exit_code(app: Sphinx, exception: Exception | None) -> None:
     """Let the command fail whether or not warnings are errors."""
     if getattr(app.builder, "failed", False):
         app.statuscode = 1
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the builder and its three directives."""
     app.add_directive("doctest", Doctest)
     app.add_directive("testcode", Testcode)
     app.add_directive("testoutput", Testoutput)
     app.add_builder(Examples)
-    app.add_config_value("doctest_global_setup", "", "", str)
-    app.add_config_value("doctest_default_flags", FLAGS, "", int)
+    app.add_config_value("doctest_global_setup", "", "", (str,))
+    app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
     app.add_config_value("doctest_timeout", 120, "", (int, float))
     app.connect("build-finished", set_exit_code)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
