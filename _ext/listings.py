@@ -84,6 +84,7 @@ def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: s
             if select.get("category", a.category) == a.category
             and ("tag" not in select or select["tag"] in a.tags)
         ],
+        "category": select.get("category"),
         "tags": sorted(Counter(tag for a in every for tag in a.tags).items()),
         "learning_path": lambda: learning_path(env),
         "known": env.found_docs,
