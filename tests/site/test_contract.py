@@ -335,6 +335,21 @@ def test_a_module_that_does_not_parse_is_one_message(article):
     only_warning(article, "class Pair", "does not parse: expected ':'", name)
 
 
+def test_a_page_is_read_again_when_the_broken_file_it_includes_is_mended(article):
+    include = "```{literalinclude} ../snippets/common/plot.py\n:pyobject: style\n```"
+    change(article, "```console\n$ make html\n```", include)
+    article.write("snippets/common/plot.py", "LIMIT = 3\ndef style(:\n")
+    build = article.build("dummy")
+    assert warnings(build, article) == [
+        "snippets/common/plot.py:2: does not parse: invalid syntax"
+    ], build.output
+    assert build.code == 1
+    article.write("snippets/common/plot.py", "def style():\n    pass\n")
+    build = article.build("dummy")
+    assert build.code == 0, build.output
+    assert "0 added, 1 changed, 0 removed" in build.output
+
+
 def test_a_changed_module_has_its_page_checked_again(article):
     assert article.build("dummy").code == 0
     change(article, "def _hidden", "def shy", "snippets/python/two_words.py")
