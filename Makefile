@@ -41,7 +41,7 @@ lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell $$(git ls-files '*.md' '*.py' '*.toml' '*.yaml' '*.yml' '*.css' '*.html' Makefile)
-	$(BIN)/autocorrect --lint $$(git ls-files '*.md')
+	$(BIN)/python -m _ext.copy_rules $$(git ls-files '*.md')
 
 bench: $(VENV)/.test ## time the snippets against the libraries a reader would pick instead
 	$(BIN)/python -m benchmarks
