@@ -26,6 +26,7 @@ extensions = [
     "_ext.katex",
     "_ext.listings",
     "_ext.not_found",
+    "_ext.numbering",
     "_ext.run",
     "_ext.search_zh",
     "_ext.wording",
@@ -71,7 +72,7 @@ html_favicon = "_static/favicon.svg"
 html_css_files = ["icons.css", "site.css"]
 html_js_files = [("site.js", {"defer": ""})]
 html_static_path = ["_static"]
-html_sidebars = {"**": ["navbar-logo.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
+html_sidebars = {"**": ["site-head.html", "sbt-sidebar-nav.html"]}
 html_copy_source = False  # a page links its source in the repository
 html_context = {"default_mode": "auto"}
 html_theme_options = {

@@ -138,6 +138,9 @@ LAYOUT = """() => {
   for (const icon of document.querySelectorAll(".fa-solid, .fas, .fab, .far"))
     if (visible(icon) && getComputedStyle(icon, "::before").maskImage === "none")
       wrong.push("no icon: " + icon.className);
+  for (const e of document.querySelectorAll("a[href], button, summary, input"))
+    if (visible(e) && !(e.textContent.trim() || e.ariaLabel || e.querySelector("img[alt]")))
+      wrong.push("nameless: " + e.outerHTML.slice(0, 60));
   const buttons = [...document.querySelectorAll(".search-button__button")].filter(visible);
   if (buttons.length !== 1) wrong.push(`${buttons.length} search buttons`);
   return wrong;
