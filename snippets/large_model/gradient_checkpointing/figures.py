@@ -28,9 +28,9 @@ def figure_steps():
         backward, again = action == "backward", action == "forward" and t >= n
         name = "反向经过" if backward else "重算" if again else "前向经过"
         label = f"{name}第 {layer + 1} 层，{counts[t]} 个激活活着"
-        fig = Figure(figsize=(7.2, 3.6), layout="none", label=label)
+        fig = Figure(figsize=(5.6, 3.3), layout="none", label=label)
         top, bottom = fig.subplots(2, 1, height_ratios=(1.25, 1))
-        fig.subplots_adjust(left=0.08, right=0.99, bottom=0.14, top=1, hspace=0.05)
+        fig.subplots_adjust(left=0.1, right=0.99, bottom=0.14, top=1, hspace=0.05)
         color = plot.CYCLE[1 if backward else 3 if again else 0]
         for i in range(n):
             kept = i % (n // k) == n // k - 1 and i < n - 1
@@ -64,7 +64,7 @@ def figure_u_curve():
     n, uniform = record.inputs["n"], record.results["uniform"]
     ks = record.inputs["segments"]
     fine = [2 ** (i / 20) for i in range(121)]
-    fig = Figure(figsize=(7.2, 3.4))
+    fig = Figure(figsize=(6.4, 3.2))
     left, right = fig.subplots(1, 2)
     left.plot(fine, [n / k + k - 1 for k in fine], color=plot.CYCLE[0])
     left.plot(fine, [n / k + k + 1.5 for k in fine], color=plot.CYCLE[1])
@@ -102,7 +102,7 @@ def figure_trace():
         "8 段": partial(checkpoint_sequential, layers, 8),
         "Revolve，4 份快照": partial(revolve, layers, 4),
     }
-    fig = Figure(figsize=(7.2, 4.6))
+    fig = Figure(figsize=(6.4, 4.6))
     axes = fig.subplots(2, 2, sharey=True).flat
     for number, (ax, (title, run)) in enumerate(zip(axes, runs.items(), strict=True)):
         cost = measure_step(layers, run, x)
@@ -133,7 +133,7 @@ def figure_revolve():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 4.4))
+    fig = Figure(figsize=(5.8, 4.2))
     ax = fig.subplots()
     time, stored, dots = 0, {}, {"color": plot.CYCLE[2], "s": 36, "zorder": 4}
     for action, i, *to in revolve_schedule(10, 3):
@@ -172,7 +172,7 @@ def figure_pareto():
         "revolve": ("Revolve", "^"),
         "optimal": ("动态规划", "D"),
     }
-    fig = Figure(figsize=(7.2, 4.2))
+    fig = Figure(figsize=(6.4, 4.2))
     axes = fig.subplots(1, 2, sharey=True)
     for ax, key, title in zip(axes, ("live", "peak"), ("前向结束时", "实测峰值"), strict=True):
         for number, (family, (name, marker)) in enumerate(families.items()):
