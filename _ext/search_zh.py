@@ -10,7 +10,7 @@ import unicodedata
 from itertools import pairwise
 
 from sphinx.application import Sphinx
-from sphinx.search import SearchEnglish
+from sphinx.search.en import SearchEnglish
 from sphinx.util.typing import ExtensionMetadata
 
 HAN = r"[\u3400-\u9fff\uf900-\ufaff]"

@@ -127,3 +127,11 @@ def test_parallel_writers_each_render(formulas):
     build = formulas.build("html", "-j", "2")
     assert build.code == 0, build.output
     assert all(f"<mn>{i}</mn>" in page(build, name) for i, name in enumerate(pages))
+
+
+def test_latex_is_left_to_latex(formulas):
+    formulas.write("index.md", "# 首页\n\n设 $a_1$ 成立。\n")
+    build = formulas.build("latex")
+    assert build.code == 0, build.output
+    (tex,) = build.outdir.glob("broken.tex")
+    assert r"\(a_1\)" in tex.read_text(encoding="utf-8")
