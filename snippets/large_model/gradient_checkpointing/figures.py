@@ -107,8 +107,10 @@ def figure_trace():
     for number, (ax, (title, run)) in enumerate(zip(axes, runs.items(), strict=True)):
         cost = measure_step(layers, run, x)
         units = [nbytes / x.nbytes for nbytes in cost.trace]
-        ax.fill_between(range(len(units)), units, color=plot.CYCLE[number], alpha=0.25, lw=0)
-        ax.plot(units, color=plot.CYCLE[number], lw=1)
+        turns = _figure_turns(units)
+        heights = [units[i] for i in turns]
+        ax.fill_between(turns, heights, color=plot.CYCLE[number], alpha=0.25, lw=0)
+        ax.plot(turns, heights, color=plot.CYCLE[number], lw=1)
         highest = max(units)
         ax.axhline(highest, color=plot.MUTED, lw=0.8, ls="--")
         ax.text(
@@ -125,6 +127,16 @@ def figure_trace():
         if number > 1:
             ax.set_xlabel("第几个算子")
     return fig
+
+
+def _figure_turns(values):
+    """Return the ends and the places where the values stop rising or stop falling."""
+    turns = [0]
+    for i in range(1, len(values) - 1):
+        before, after = values[i] - values[turns[-1]], values[i + 1] - values[i]
+        if before * after < 0:
+            turns.append(i)
+    return [*turns, len(values) - 1]
 
 
 def figure_revolve():

@@ -121,6 +121,7 @@ def checkpoint(fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = Tr
     Raises:
         TypeError: ``fn`` is not callable or returns something else than tensors.
         ValueError: grad mode is on but no argument requires grad.
+        RuntimeError: in backward, when that is not a plain ``.backward()``.
     """
     replay = Replay(fn, preserve_rng_state)
     if not torch.is_grad_enabled():

@@ -172,6 +172,7 @@ def revolve(layers: Layers, snapshots: int, x: Float[Tensor, "*batch"]) -> Float
 
     Raises:
         ValueError: there are no layers, no snapshots, or ``x`` requires no grad.
+        RuntimeError: in backward, when that is not a plain one or is a second one.
     """
     check_count("layers", len(layers), 1)
     check_count("snapshots", snapshots, 1)
