@@ -30,7 +30,7 @@ def figure_steps():
         label = f"{name}第 {layer + 1} 层，{counts[t]} 个激活活着"
         fig = Figure(figsize=(5.6, 3.3), layout="none", label=label)
         top, bottom = fig.subplots(2, 1, height_ratios=(1.25, 1))
-        fig.subplots_adjust(left=0.1, right=0.99, bottom=0.14, top=1, hspace=0.05)
+        fig.subplots_adjust(left=0.1, right=0.97, bottom=0.14, top=1, hspace=0.05)
         color = plot.CYCLE[1 if backward else 3 if again else 0]
         for i in range(n):
             kept = i % (n // k) == n // k - 1 and i < n - 1
