@@ -12,6 +12,9 @@ Symbols, as in Barrett et al. (1996) and Simionato (2003):
     graph      {C: (B_1, ..., B_n)}, where "AB" may stand for ("A", "B"); None when C
                is a real class, which knows its bases itself
     rule       a function from a class and a graph to L(C), such as ``c3_linearize``
+
+Whatever takes a class and a graph raises ValueError if the graph lacks one of the
+classes or has a cycle, and TypeError if ``graph`` is None and C is no class.
 """
 
 from collections import Counter, deque
@@ -36,20 +39,20 @@ def _name(node: Any) -> str:
 
 
 def _bases(cls: Any, graph: Graph) -> Bases:
-    """Return the function from a class to its bases, after checking the graph."""
+    """Return the function from a class to its bases; refuse a wrong graph."""
     if graph is None:
         if not isinstance(cls, type):
             raise TypeError(f"expected a class, or a graph too; got {cls!r}")
         return attrgetter("__bases__")
     if missing := {cls}.union(*graph.values()) - graph.keys():
-        unknown, known = (sorted(map(_name, names)) for names in (missing, graph))
+        unknown, known = (sorted(map(_name, some)) for some in (missing, graph))
         raise ValueError(f"{unknown} not among the graph's classes {known}")
     TopologicalSorter(graph).prepare()  # or a ValueError that names the cycle
     return graph.__getitem__
 
 
 def c3_merge(seqs: Iterable[Iterable[Any]]) -> Order:
-    """Merge sequences, keeping the order of each: Eq. (inheritance-and-mro-merge).
+    """Merge sequences, keeping their orders: Eq. (inheritance-and-mro-merge).
 
     Raises TypeError if that is impossible.
     """
@@ -89,16 +92,17 @@ def c3_linearize(
     A ``memo`` of linearizations of the same graph is read and added to.
     Raises TypeError if the class has no linearization.
     """
-    bases = _bases(cls, graph)
     memo = {} if memo is None else memo
+    return list(_linearize(cls, _bases(cls, graph), memo))
 
-    def linearize(c: Any) -> Order:
-        if c not in memo:
-            parents = tuple(bases(c))
-            memo[c] = [c, *c3_merge([*map(linearize, parents), parents])]
-        return memo[c]
 
-    return list(linearize(cls))
+def _linearize(cls: Any, bases: Bases, memo: dict[Any, Order]) -> Order:
+    """Linearize a class after its bases, unless the memo holds the answer."""
+    if cls not in memo:
+        parents = tuple(bases(cls))
+        orders = [_linearize(base, bases, memo) for base in parents]
+        memo[cls] = [cls, *c3_merge([*orders, parents])]
+    return memo[cls]
 
 
 def _depth_first(cls: Any, bases: Bases) -> Iterator[Any]:
@@ -154,7 +158,7 @@ def respects_local_precedence(
 
 
 def is_monotonic(rule: Rule, cls: Any, graph: Graph = None) -> bool:
-    """Whether ancestors' orders are kept, Eq. (inheritance-and-mro-monotonic)."""
+    """Whether ancestors' orders stay, Eq. (inheritance-and-mro-monotonic)."""
     order = rule(cls, graph)
     return all(_keeps(order, rule(c, graph)) for c in order)
 
@@ -187,7 +191,7 @@ def all_hierarchies(n: int) -> Iterator[Names]:
 
 
 def legal_orders(n: int) -> Iterator[tuple[Names, Order | None]]:
-    """Yield graphs whose first n-1 classes are legal, with the order of the last.
+    """Yield graphs whose first n-1 classes are legal, with the last one's order.
 
     The order is None where none exists.  Raises ValueError unless 1 <= n <= 26.
     """
@@ -215,11 +219,15 @@ class Super:
         is_subclass = isinstance(obj, type) and owner in obj.__mro__
         start = obj if is_subclass else type(obj)
         if owner not in start.__mro__:
-            raise TypeError(f"{owner.__name__} not in the MRO of {start.__name__}")
+            message = f"{owner.__name__} not in the MRO of {start.__name__}"
+            raise TypeError(message)
         self._search = (owner, obj, start)
 
     def __getattribute__(self, name: str) -> Any:
-        """Find ``name`` and bind it, Eq. (inheritance-and-mro-super)."""
+        """Find ``name`` and bind it, Eq. (inheritance-and-mro-super).
+
+        Raises AttributeError if no class after ``owner`` has it.
+        """
         owner, obj, start = object.__getattribute__(self, "_search")
         mro = start.__mro__
         for cls in mro[mro.index(owner) + 1 :]:
@@ -292,7 +300,7 @@ def figure_merge():
         barred = {h for h in heads[: heads.index(taken)] if h != taken} if taken else set()
         said = f"{'、'.join(barred)} 还在别的列表的尾巴里，跳过；" if barred else ""
         label = f"{said}取 {taken}" if taken else "列表都空了，合并完成"
-        fig = Figure(figsize=(5.6, 2.7), label=label)
+        fig = Figure(figsize=(4.4, 2.7), label=label)
         ax = fig.subplots()
         for y, (name, row) in enumerate([*lists.items(), ("L(D)", ["D", *done])]):
             ax.text(-0.6, -y, name, ha="right", va="center")
@@ -304,7 +312,7 @@ def figure_merge():
                 ax.scatter(x, -y, s=700, marker="s", facecolors="none", edgecolors=edge)
                 color = plot.GRID if gone else plot.INK
                 ax.text(x, -y, c, ha="center", va="center", fontsize=14, color=color)
-        ax.set(xlim=(-2.2, 3.8), ylim=(-3.6, 0.6))
+        ax.set(xlim=(-2.0, 3.6), ylim=(-3.6, 0.6))
         ax.set_axis_off()
         frames.append(fig)
     return frames
@@ -317,34 +325,24 @@ def figure_agreement():
 
     from snippets.common import plot
 
-    rules = {"深度优先，留首次": classic_mro, "深度优先，留末次": mro_python22, "广度优先": bfs_mro}
-    fig = Figure(figsize=(6.4, 2.7))
+    rules = {"深度优先\n留首次": classic_mro, "深度优先\n留末次": mro_python22, "广度优先": bfs_mro}
+    fig = Figure(figsize=(4.6, 2.9))
     ax = fig.subplots()
+    middle = {"ha": "center", "va": "center"}
     for x, n in enumerate(sizes := range(2, 6)):
         cases = [(graph, order) for graph, order in legal_orders(n) if order]
         for y, rule in enumerate(rules.values()):
             right = sum(rule(order[0], graph) == order for graph, order in cases)
-            wrong = 1 - right / len(cases)
-            ax.add_patch(
-                Rectangle((x, y), 0.96, 0.94, color=plot.CYCLE[1], alpha=2.2 * wrong, lw=0)
-            )
-            ax.text(
-                x + 0.48,
-                y + 0.32,
-                f"{right / len(cases):.1%}",
-                ha="center",
-                va="center",
-                fontsize=13,
-            )
-            ax.text(
-                x + 0.48, y + 0.68, f"{right} / {len(cases)}", ha="center", va="center", fontsize=10
-            )
-    ax.set(xlim=(0, len(sizes)), ylim=(len(rules), 0))
-    ax.set_xticks([x + 0.48 for x in range(len(sizes))], [f"{n} 个类" for n in sizes])
-    ax.set_yticks([y + 0.47 for y in range(len(rules))], list(rules))
-    ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+            share = right / len(cases)
+            fill = {"color": plot.CYCLE[1], "alpha": 2.2 * (1 - share), "lw": 0}
+            ax.add_patch(Rectangle((x, y), 0.97, 0.95, **fill))
+            ax.text(x + 0.48, y + 0.3, f"{share:.1%}", fontsize=12, **middle)
+            ax.text(x + 0.48, y + 0.7, f"{right}/{len(cases)}", fontsize=10.5, **middle)
+        ax.text(x + 0.48, len(rules) + 0.2, f"{n} 个类", color=plot.MUTED, **middle)
+    for y, name in enumerate(rules):
+        ax.text(-0.1, y + 0.47, name, color=plot.MUTED, ha="right", va="center")
+    ax.set(xlim=(-0.85, len(sizes)), ylim=(len(rules) + 0.4, 0))
+    ax.set_axis_off()
     return fig
 
 
@@ -367,8 +365,8 @@ def figure_hasse():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(6.6, 4.2))
-    axes = fig.subplots(1, 2, width_ratios=(1, 2))
+    fig = Figure(figsize=(4.2, 5.4))
+    axes = fig.subplots(2, 1, height_ratios=(3, 6))
     for ax, cls, graph in zip(axes, ("D", HTTPError), (_TREE, hierarchy(HTTPError)), strict=True):
         order, steps = c3_linearize(cls, graph), _demanded(cls, graph)
         first_branch = c3_linearize(graph[cls][0], graph)
@@ -387,7 +385,7 @@ def figure_hasse():
                 "edgecolor": plot.CYCLE[0],
             }
             label = f"{place}  {_name(c)}"
-            ax.text(column[c], level[c], label, ha="center", va="center", fontsize=10, bbox=box)
-        ax.set(xlim=(-0.5, 1.5), ylim=(-0.4, max(level.values()) + 0.4))
+            ax.text(column[c], level[c], label, ha="center", va="center", fontsize=11, bbox=box)
+        ax.set(xlim=(-0.5, 1.6), ylim=(-0.5, max(level.values()) + 0.5))
         ax.set_axis_off()
     return fig
