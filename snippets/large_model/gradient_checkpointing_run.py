@@ -16,11 +16,9 @@ from snippets.large_model.gradient_checkpointing import (
     checkpoint_hooks,
     checkpoint_optimal,
     checkpoint_recursive,
-    checkpoint_segments,
     checkpoint_sequential,
     compose,
     measure_step,
-    optimal_cost,
     revolve,
 )
 
@@ -57,10 +55,13 @@ def chain_costs(layers: Sequence[nn.Module], x: Tensor, runs: dict[str, Callable
 
 def selective(saved: str, block: nn.Module) -> Callable[[Tensor], Tensor]:
     """Checkpoint a block, but keep the results of one operator."""
-    context_fn = partial(
-        theirs.create_selective_checkpoint_contexts, [getattr(torch.ops.aten, saved).default]
+    operator = getattr(torch.ops.aten, saved).default
+    return partial(
+        theirs.checkpoint,
+        block,
+        use_reentrant=False,
+        context_fn=partial(theirs.create_selective_checkpoint_contexts, [operator]),
     )
-    return partial(theirs.checkpoint, block, use_reentrant=False, context_fn=context_fn)
 
 
 WAYS: dict[str, Callable[[nn.Module], Callable[[Tensor], Tensor]]] = {
@@ -112,19 +113,13 @@ def run(
     cost = partial(chain_costs, layers, x)
     b, s, h, a = block.values()
     tokens = torch.randn(b, s, h, requires_grad=True)
-    shrinking = [10, 10, 9, 8, 7, 6, 5, 4, 3, 2]
     return {
         "uniform": cost({f"k{k}": partial(checkpoint_sequential, layers, k) for k in segments}),
-        "shrinking": cost({"m11": partial(checkpoint_segments, layers, shrinking)}),
         "revolve": cost({f"c{c}": partial(revolve, layers, c) for c in snapshots}),
         "recursive": cost({f"leaf{t}": partial(checkpoint_recursive, layers, t) for t in leaves}),
         "optimal": cost({f"m{m}": partial(checkpoint_optimal, layers, m) for m in units}),
-        "bound": {f"m{m}": optimal_cost(256, m) for m in (27, 31)},
         "torch": cost(
-            {
-                name: partial(theirs.checkpoint_sequential, layers, 8, use_reentrant=reentrant)
-                for name, reentrant in (("reentrant", True), ("non_reentrant", False))
-            }
+            {"reentrant": partial(theirs.checkpoint_sequential, layers, 8, use_reentrant=True)}
         ),
         "blocks": block_costs([Block(h, a) for _ in range(blocks)], tokens, ways),
     }

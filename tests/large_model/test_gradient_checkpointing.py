@@ -4,7 +4,7 @@ import heapq
 import warnings
 from functools import partial
 from itertools import count
-from math import ceil, isqrt
+from math import isqrt
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils import checkpoint as theirs
 from torch.utils.flop_counter import FlopCounterMode
 
+from snippets.common import records
 from snippets.large_model import gradient_checkpointing as page
 from snippets.large_model.gradient_checkpointing import (
     Block,
@@ -336,9 +337,10 @@ def test_selective_checkpointing_recomputes_what_it_does_not_save():
 @given(st.integers(1, 10_000))
 def test_sqrt_segments_reaches_the_least_sum(n):
     k = sqrt_segments(n)
-    units = ceil(n / k) + k - 1
-    assert units == isqrt(4 * n - 1)  # ⌈2√n⌉ − 1
-    assert all(ceil(n / j) + j - 1 >= units for j in range(1, min(n, 300) + 1))
+    units = n // k + k - 1
+    assert units == isqrt(4 * n + 3) - 1  # ⌈2√(n+1)⌉ − 2
+    assert all(n // j + j - 1 >= units for j in range(1, n + 1))
+    assert n != isqrt(n) ** 2 or k == isqrt(n)
 
 
 @given(st.integers(1, 30), st.data())
@@ -359,6 +361,17 @@ def test_segments_cover_the_chain(n, data):
     sizes.append(n - sum(sizes))
     assert len(sizes) == k
     assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("n", [3, 8, 10, 24])
+def test_segments_of_almost_equal_size_keep_the_units_of_the_floor(n):
+    layers, x = chain(n, 8), batch(4, 8)
+    for k in range(1, n + 1):
+        run = partial(checkpoint_sequential, layers, k)
+        cost = measure_step(layers, run, x)
+        assert cost.live == (n // k + k - 1) * x.nbytes
+        assert cost.forwards == 2 * n - n // k
+        assert max(len(m.alive) for m in watch_alive(layers, run, x)) * x.nbytes == cost.live
 
 
 def test_shrinking_segments_beat_equal_ones():
@@ -517,7 +530,27 @@ def test_optimum_is_never_above_equal_segments():
     for n in (16, 64, 100):
         for k in range(1, n + 1):
             last = n // k  # longer segments come first
-            assert optimal_cost(n, ceil(n / k) + k - 1) <= 2 * n - last
+            assert optimal_cost(n, last + k - 1) <= 2 * n - last
+
+
+def test_recorded_schedules_cost_what_the_optimum_promises_or_more():
+    results = records.load("large-model/gradient-checkpointing").results
+    for units, cost in results["optimal"].items():
+        assert cost["forwards"] == optimal_cost(64, int(units.removeprefix("m")))
+    for family in ("uniform", "recursive", "revolve"):
+        for cost in results[family].values():
+            assert cost["forwards"] >= optimal_cost(64, int(cost["live"]))
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 64])
+def test_halving_needs_logarithmic_memory_and_the_promised_forwards(n):
+    layers, x = chain(n, 8), batch(4, 8)
+    run = partial(checkpoint_recursive, layers, 1)
+    log2n = n.bit_length() - 1
+    cost = measure_step(layers, run, x)
+    assert cost.forwards == n + n * log2n // 2
+    assert cost.live == (log2n + 1) * x.nbytes
+    assert max(len(m.alive) for m in watch_alive(layers, run, x)) == log2n + 1
 
 
 # --- pitfalls ------------------------------------------------------------------------------------

@@ -28,10 +28,10 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 
 class PeakMeter(TorchDispatchMode):
-    """Count the bytes of every storage born inside the ``with`` block until it dies.
+    """Count the bytes of each storage born in the ``with`` block until it dies.
 
-    A storage is new when no argument of the operator that returns it already has it:
-    views, in-place results and what existed before the block cost nothing.
+    A storage is new when no argument of the operator that returns it already has
+    it: views, in-place results and what existed before the block cost nothing.
 
     Attributes:
         cur: bytes alive now.
@@ -71,7 +71,7 @@ class PeakMeter(TorchDispatchMode):
 
 @contextmanager
 def count_forwards(layers: Sequence[nn.Module]) -> Iterator[list[int]]:
-    """Yield a list whose item i counts the forwards that layer i has completed."""
+    """Yield a list: item i counts the forwards that layer i has completed."""
     calls = [0] * len(layers)
 
     def hook_for(i: int) -> Callable[..., None]:
@@ -80,7 +80,8 @@ def count_forwards(layers: Sequence[nn.Module]) -> Iterator[list[int]]:
 
         return hook
 
-    hooks = [layer.register_forward_hook(hook_for(i)) for i, layer in enumerate(layers)]
+    pairs = enumerate(layers)
+    hooks = [layer.register_forward_hook(hook_for(i)) for i, layer in pairs]
     try:
         yield calls
     finally:
@@ -118,7 +119,7 @@ def measure_step(
 
 
 class Moment(NamedTuple):
-    """One event of a step: which layer runs, and whose activations are alive then."""
+    """One event of a step: which layer runs, whose activations are alive."""
 
     action: str  # "forward" or "backward"
     layer: int
@@ -147,7 +148,8 @@ def watch_alive(
 
         return hook
 
-    hooks = [layer.register_forward_hook(hook_for(i)) for i, layer in enumerate(layers)]
+    pairs = enumerate(layers)
+    hooks = [layer.register_forward_hook(hook_for(i)) for i, layer in pairs]
     try:
         run(x).sum().backward()
     finally:

@@ -7,18 +7,26 @@ from torch.nn import functional as F
 
 
 def chain(n: int, width: int = 128) -> list[nn.Module]:
-    """Return ``n`` layers that keep exactly one activation each: tanh saves its own result."""
+    """Return ``n`` layers that keep one activation each, the tanh's result."""
     return [nn.Sequential(nn.Linear(width, width), nn.Tanh()) for _ in range(n)]
 
 
 class Block(nn.Module):
     """Pre-norm transformer block of width d.
 
-    With ``fused`` the attention is one operator that keeps no score matrix; without,
-    it is written out: softmax and dropout leave their s x s matrices behind.
+    With ``fused`` the attention is one operator, without dropout, that keeps no
+    score matrix; otherwise it is written out: softmax and dropout leave s x s
+    matrices behind.
     """
 
-    def __init__(self, d: int, heads: int, dropout: float = 0.0, *, fused: bool = True) -> None:
+    def __init__(
+        self,
+        d: int,
+        heads: int,
+        dropout: float = 0.0,
+        *,
+        fused: bool = True,
+    ) -> None:
         """Make the four weight matrices and two norms."""
         super().__init__()
         self.heads, self.dropout, self.fused = heads, dropout, fused
@@ -32,10 +40,12 @@ class Block(nn.Module):
         return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
     def _drop(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        # As on a GPU: a mask of one byte an element (F.dropout on a CPU: x.dtype).
-        return torch.native_dropout(x, self.dropout, True)[0] if self.dropout else x
+        if not self.dropout:
+            return x
+        # as on a GPU: one byte of mask an element (F.dropout on a CPU: x.dtype)
+        return torch.native_dropout(x, self.dropout, True)[0]
 
-    def _attend(self, qkv: Float[Tensor, "b s three_d"]) -> Float[Tensor, "b s d"]:
+    def _attend(self, qkv: Float[Tensor, "b s e"]) -> Float[Tensor, "b s d"]:
         b, s, _ = qkv.shape
         q, k, v = qkv.view(b, s, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if self.fused:

@@ -18,14 +18,22 @@ Layers = Sequence[Callable[[Tensor], Tensor]]
 
 
 class Replay:
-    """A function and what it sees besides its arguments, so that a call can be repeated.
+    """A function and what it sees besides its arguments, to repeat a call.
 
-    That is the random state, unless ``preserve_rng_state`` is false, and autocast:
-    backward usually runs outside the ``with torch.autocast(…)`` block of the forward.
+    That is the random state, if ``preserve_rng_state``, and autocast: backward
+    usually runs outside the forward's ``with torch.autocast(…)`` block.
     """
 
-    def __init__(self, fn: Callable[..., Any], preserve_rng_state: bool = True) -> None:
-        """Note the present surroundings."""
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        preserve_rng_state: bool = True,
+    ) -> None:
+        """Note the present surroundings.
+
+        Raises:
+            TypeError: ``fn`` is not callable.
+        """
         if not callable(fn):
             raise TypeError(f"fn must be callable, got {fn!r}")
         self.fn = fn
@@ -74,49 +82,67 @@ def _check_grad_input(name: str, args: Iterable[Any]) -> None:
 
 
 def _check_backward_call(name: str) -> None:
+    # create_graph=True turns grad mode on; autograd tells of grad() and inputs=
     if torch.is_grad_enabled() or not torch.autograd._is_checkpoint_valid():
         raise RuntimeError(
-            f"{name} works with plain .backward() only, not with autograd.grad, inputs=… or "
-            "create_graph=True: its inner backward adds to every .grad; use checkpoint_hooks"
+            f"{name} works with plain .backward() only, not with "
+            "autograd.grad, inputs=… or create_graph=True: its inner "
+            "backward adds to every .grad; use checkpoint_hooks"
         )
 
 
 def _edges(out: Tensor | tuple[Tensor, ...]) -> list[GradientEdge | None]:
-    """Return where backward enters each output's graph; the outputs may then die."""
+    """Return where backward enters each output's graph; outputs may then die."""
     outs = out if isinstance(out, tuple) else (out,)
     return [get_gradient_edge(t) if t.requires_grad else None for t in outs]
 
 
-def _pull_back(edges: Sequence[GradientEdge | None], grads: Sequence[Tensor | None]) -> None:
-    pairs = [(e, g) for e, g in zip(edges, grads, strict=True) if e and g is not None]
+def _pull_back(
+    edges: Sequence[GradientEdge | None],
+    grads: Sequence[Tensor | None],
+) -> None:
+    """Send the gradients in at the edges, leaving out pairs that lack one."""
+    both = zip(edges, grads, strict=True)
+    pairs = [(e, g) for e, g in both if e and g is not None]
     if pairs:
         torch.autograd.backward([e for e, _ in pairs], [g for _, g in pairs])
 
 
 class _Checkpoint(torch.autograd.Function):
+    """Run a call without a graph; in backward repeat it with one."""
+
     @staticmethod
     def forward(ctx: Any, replay: Replay, *args: Any) -> Any:
-        ctx.set_materialize_grads(False)
+        ctx.set_materialize_grads(False)  # an unused output gets None, not zeros
         ctx.replay = replay
-        ctx.others = [None if isinstance(arg, Tensor) else (arg,) for arg in args]
-        ctx.save_for_backward(*[arg for arg in args if isinstance(arg, Tensor)])
+        ctx.where = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        ctx.save_for_backward(*[args[i] for i in ctx.where])
+        ctx.args = [None if isinstance(arg, Tensor) else arg for arg in args]
         out = replay.fn(*args)  # grad mode is off in here: nothing is saved
-        if not all(isinstance(t, Tensor) for t in (out if isinstance(out, tuple) else (out,))):
-            raise TypeError(f"fn must return a tensor or a tuple of tensors, got {type(out)}")
+        outs = out if isinstance(out, tuple) else (out,)
+        if not all(isinstance(t, Tensor) for t in outs):
+            expected = "a tensor or a tuple of tensors"
+            raise TypeError(f"fn must return {expected}, got {type(out)}")
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         _check_backward_call("checkpoint")
-        saved = iter([t.detach().requires_grad_(t.requires_grad) for t in ctx.saved_tensors])
-        args = [next(saved) if other is None else other[0] for other in ctx.others]
+        args = list(ctx.args)
+        for i, t in zip(ctx.where, ctx.saved_tensors, strict=True):
+            args[i] = t.detach().requires_grad_(t.requires_grad)
         with torch.enable_grad():
             _pull_back(_edges(ctx.replay(*args)), grads)
-        return None, *(arg.grad if isinstance(arg, Tensor) else None for arg in args)
+        found = {i: args[i].grad for i in ctx.where}
+        return None, *[found.get(i) for i in range(len(args))]
 
 
-def checkpoint(fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True) -> Any:
-    """Return ``fn(*args)``, saving only the arguments; backward runs ``fn`` again.
+def checkpoint(
+    fn: Callable[..., Any],
+    *args: Any,
+    preserve_rng_state: bool = True,
+) -> Any:
+    """Return ``fn(*args)``, saving the arguments only; backward repeats it.
 
     Raises:
         TypeError: ``fn`` is not callable or returns something else than tensors.
@@ -137,7 +163,12 @@ class _EnoughError(Exception):
 class _Recomputed:
     """What one call saves: numbers go in, recomputed tensors come out."""
 
-    def __init__(self, replay: Replay, args: tuple[Any, ...], early_stop: bool) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        args: tuple[Any, ...],
+        early_stop: bool,
+    ) -> None:
         self.replay, self.args, self.early_stop = replay, args, early_stop
         self.shapes: list[torch.Size] = []
         self.tensors: dict[int, Tensor] = {}
@@ -171,21 +202,26 @@ class _Recomputed:
             raise self.changed(f"{len(self.tensors)} tensors")
 
     def changed(self, what: str) -> RuntimeError:
-        shapes = [tuple(shape) for shape in self.shapes]
-        return RuntimeError(f"fn saved {what} when run again, but {shapes} the first time")
+        first = [tuple(shape) for shape in self.shapes]
+        again = f"fn saved {what} when run again"
+        return RuntimeError(f"{again}, but {first} the first time")
 
 
 def checkpoint_hooks(
-    fn: Callable[..., Any], *args: Any, preserve_rng_state: bool = True, early_stop: bool = True
+    fn: Callable[..., Any],
+    *args: Any,
+    preserve_rng_state: bool = True,
+    early_stop: bool = True,
 ) -> Any:
-    """Return ``fn(*args)``, saving numbers for tensors; the first unpack runs it again.
+    """Return ``fn(*args)``, saving numbers for tensors; unpacking repeats it.
 
-    The graph is the ordinary one, so arguments without grad, autograd.grad and second
-    derivatives work. With ``early_stop`` the second run ends at the last tensor needed.
+    The graph is the ordinary one, so arguments without grad, autograd.grad and
+    second derivatives work. With ``early_stop`` the second run ends at the last
+    tensor needed.
 
     Raises:
         TypeError: ``fn`` is not callable.
-        RuntimeError: ``fn`` saves other tensors when run again (seen in backward).
+        RuntimeError: in backward, when ``fn`` saves other shapes than before.
     """
     frame = _Recomputed(Replay(fn, preserve_rng_state), args, early_stop)
     with saved_tensors_hooks(frame.pack, frame.unpack):
@@ -193,7 +229,7 @@ def checkpoint_hooks(
 
 
 def compose(layers: Layers) -> Callable[[Tensor], Tensor]:
-    """Return the function that sends its argument through the layers in order."""
+    """Return the function that sends its argument through all layers in turn."""
 
     def run(x: Tensor) -> Tensor:
         for layer in layers:
@@ -210,13 +246,14 @@ def checkpoint_segments(
     *,
     via: Callable[..., Any] = checkpoint,
 ) -> Float[Tensor, "*out"]:
-    """Checkpoint segments of the given sizes, but not the last: its backward is next.
+    """Checkpoint segments of these sizes, save the last: its backward is next.
 
     Raises:
         ValueError: ``sizes`` are not positive or do not add up to all layers.
     """
     if not sizes or min(sizes) < 1 or sum(sizes) != len(layers):
-        raise ValueError(f"sizes must be positive and add up to {len(layers)}, got {list(sizes)}")
+        expected = f"positive and add up to {len(layers)}"
+        raise ValueError(f"sizes must be {expected}, got {list(sizes)}")
     start = 0
     for size in sizes[:-1]:
         x = via(compose(layers[start : start + size]), x)
@@ -231,7 +268,7 @@ def checkpoint_sequential(
     *,
     via: Callable[..., Any] = checkpoint,
 ) -> Float[Tensor, "*out"]:
-    """Run the layers in ``segments`` segments of almost equal size, longer ones first.
+    """Run ``segments`` segments of almost equal size, longer ones first.
 
     Raises:
         ValueError: ``segments`` is not between 1 and the number of layers.
@@ -243,14 +280,12 @@ def checkpoint_sequential(
 
 
 def sqrt_segments(n: int) -> int:
-    """Return the number of segments with the fewest live units.
+    """Return a number of segments, next to √n, with the fewest live units.
 
-    Eq. (gradient-checkpointing-live); of two equally good numbers the smaller one, whose
-    last segment, never recomputed, is longer.
+    Eq. (gradient-checkpointing-live) with ⌊n/k⌋, the size of the last segment.
 
     Raises:
         ValueError: ``n`` is not positive.
     """
     check_count("n", n, 1)
-    near = range(max(1, isqrt(n) - 1), isqrt(n) + 2)
-    return min(near, key=lambda k: -(-n // k) + k - 1)
+    return isqrt(n + 1)

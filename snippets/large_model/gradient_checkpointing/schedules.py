@@ -29,7 +29,7 @@ Action = tuple[str, int] | tuple[str, int, int]
 
 
 def beta(c: int, r: int) -> int:
-    """Return how many steps c snapshots reverse when none is repeated over r times.
+    """Return how many steps c snapshots reverse, none repeated over r times.
 
     Eq. (gradient-checkpointing-beta).
 
@@ -44,7 +44,7 @@ def beta(c: int, r: int) -> int:
 def revolve_cost(l: int, c: int) -> int:
     """Return the fewest advances that reverse l steps with c snapshots.
 
-    Eq. (gradient-checkpointing-revolve-cost); forwards that tape are not counted.
+    Eq. (gradient-checkpointing-revolve-cost); taping forwards are not counted.
 
     Raises:
         ValueError: a number is below 1.
@@ -58,7 +58,7 @@ def revolve_cost(l: int, c: int) -> int:
 
 
 def revolve_schedule(l: int, c: int) -> list[Action]:
-    """Return a cheapest schedule that reverses l steps with c snapshots, x_0 included.
+    """Return a cheapest schedule for l steps and c snapshots, x_0 included.
 
     ``("store", i)`` keeps the state before step i and ``("free", i)`` drops it;
     ``("forward", i, j)`` advances from state i, stored or current, to state j;
@@ -95,12 +95,15 @@ def _split(l: int, c: int) -> int:
     """
     if c == 1:
         return l - 1
-    cost = {m: m + revolve_cost(m, c) + revolve_cost(l - m, c - 1) for m in range(1, l)}
-    return min(cost, key=cost.__getitem__)
+
+    def cost(m: int) -> int:
+        return m + revolve_cost(m, c) + revolve_cost(l - m, c - 1)
+
+    return min(range(1, l), key=cost)
 
 
 class _Walker:
-    """Executes a schedule: the snapshots, the current state, how to repeat a layer."""
+    """Executes a schedule: snapshots, current state, how to repeat a layer."""
 
     def __init__(self, layers: Layers, snapshots: int, x: Tensor) -> None:
         self.layers, self.replays = layers, list[Replay]()
@@ -109,7 +112,7 @@ class _Walker:
         self.current: tuple[int, Any] = 0, x
 
     def walk(self) -> int | None:
-        """Go on to the next reversal and return its step, whose input is then at hand."""
+        """Go on to the next reversal, the input at hand; return its step."""
         for kind, i, *to in self.actions:
             if kind == "store":
                 self.snapshots[i] = self.state(i)
@@ -161,18 +164,22 @@ class _Revolve(torch.autograd.Function):
         _check_backward_call("revolve")
         walker, _ = ctx.walker, ctx.saved_tensors
         if not walker.snapshots:
-            raise RuntimeError("revolve can be reversed once only: no snapshots left")
+            raise RuntimeError("revolve reverses once only: no snapshots left")
         while (i := walker.walk()) is not None:
             grad = walker.reverse(i, grad)
         return None, None, grad
 
 
-def revolve(layers: Layers, snapshots: int, x: Float[Tensor, "*batch"]) -> Float[Tensor, "*out"]:
-    """Run the layers; backward follows a cheapest schedule with that many snapshots.
+def revolve(
+    layers: Layers,
+    snapshots: int,
+    x: Float[Tensor, "*batch"],
+) -> Float[Tensor, "*out"]:
+    """Run the layers; backward follows a cheapest schedule with these snapshots.
 
     Raises:
         ValueError: there are no layers, no snapshots, or ``x`` requires no grad.
-        RuntimeError: in backward, when that is not a plain one or is a second one.
+        RuntimeError: in backward, when it is not a plain one or is a second one.
     """
     check_count("layers", len(layers), 1)
     check_count("snapshots", snapshots, 1)
@@ -184,20 +191,22 @@ def revolve(layers: Layers, snapshots: int, x: Float[Tensor, "*batch"]) -> Float
 
 @cache
 def _optimal(l: int, m: int) -> list[tuple[int | float, int]]:
-    """Return the fewest forwards with m units and the split, for lengths 0 … l."""
+    """Return the fewest forwards with m units and the split, for 0 … l."""
     if m == 0:
         return [(0, 0)] + [(inf, 0)] * l
     fewer = _optimal(l, m - 1)
-    row: list[tuple[int | float, int]] = [(k, 0) for k in range(m + 1)]  # it fits
+    # as many layers as units: all fit
+    row: list[tuple[int | float, int]] = [(k, 0) for k in range(m + 1)]
     for k in range(m + 1, l + 1):
-        row.append(min((j + fewer[k - j][0] + row[j][0], j) for j in range(1, k)))
+        splits = [(j + fewer[k - j][0] + row[j][0], j) for j in range(1, k)]
+        row.append(min(splits))
     return row
 
 
 def optimal_cost(l: int, m: int) -> int:
     """Return the fewest forwards for l layers when m activations may be alive.
 
-    Eq. (gradient-checkpointing-taping); x is not counted, forwards that tape are.
+    Eq. (gradient-checkpointing-taping); x is not counted, taping forwards are.
 
     Raises:
         ValueError: a number is below 1, or one unit is to do for several layers.
@@ -212,10 +221,10 @@ def optimal_cost(l: int, m: int) -> int:
 def checkpoint_optimal(
     layers: Layers, units: int, x: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*out"]:
-    """Run the layers with the fewest forwards that ``units`` live activations allow.
+    """Run with the fewest forwards that ``units`` live activations allow.
 
     Raises:
-        ValueError: ``optimal_cost`` refuses these numbers, or ``x`` requires no grad.
+        ValueError: ``optimal_cost`` refuses them, or ``x`` requires no grad.
     """
     optimal_cost(len(layers), units)
     if len(layers) <= units:
