@@ -55,13 +55,10 @@ def chain_costs(layers: Sequence[nn.Module], x: Tensor, runs: dict[str, Callable
 
 def selective(saved: str, block: nn.Module) -> Callable[[Tensor], Tensor]:
     """Checkpoint a block, but keep the results of one operator."""
-    operator = getattr(torch.ops.aten, saved).default
-    return partial(
-        theirs.checkpoint,
-        block,
-        use_reentrant=False,
-        context_fn=partial(theirs.create_selective_checkpoint_contexts, [operator]),
-    )
+    operators = [getattr(torch.ops.aten, saved).default]
+    contexts = partial(theirs.create_selective_checkpoint_contexts, operators)
+    call = partial(theirs.checkpoint, use_reentrant=False, context_fn=contexts)
+    return partial(call, block)
 
 
 WAYS: dict[str, Callable[[nn.Module], Callable[[Tensor], Tensor]]] = {

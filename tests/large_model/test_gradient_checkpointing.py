@@ -302,6 +302,15 @@ def test_activation_formula_of_korthikanti_to_the_byte(s, b, h, a):
     assert measure_step([block], block, x).live == 34 * s * b * h + 5 * a * s * s * b + norms
 
 
+def test_dropout_of_torch_keeps_a_mask_of_the_type_of_x_on_a_cpu():
+    x = torch.ones(64, dtype=torch.bfloat16, requires_grad=True)
+    live = [
+        measure_step([], run, x).live
+        for run in (nn.Dropout(0.5), lambda x: torch.native_dropout(x, 0.5, True)[0])
+    ]
+    assert live == [64 * (2 + 2), 64 * (2 + 1)]
+
+
 def blocks_step(run, blocks, x):
     with PeakMeter() as meter:
         y = run(x)

@@ -246,7 +246,7 @@ def checkpoint_segments(
     *,
     via: Callable[..., Any] = checkpoint,
 ) -> Float[Tensor, "*out"]:
-    """Checkpoint segments of these sizes, save the last: its backward is next.
+    """Checkpoint segments of these sizes except the last: its backward is next.
 
     Raises:
         ValueError: ``sizes`` are not positive or do not add up to all layers.
