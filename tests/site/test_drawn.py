@@ -639,3 +639,14 @@ def test_stepping_moves_nothing(steps):
         heights.add(opened.locator("figure").bounding_box()["height"])
         opened.locator('[aria-label="下一步"]').dispatch_event("click")
     assert len(heights) == 1
+
+
+@pytest.mark.browser
+def test_a_drawing_has_its_place_before_it_is_loaded(steps):
+    opened = steps(viewport={"width": 1000, "height": 800})
+    drawing = opened.locator("img.only-light").first
+    loaded = drawing.bounding_box()
+    opened.route("**/*.svg", lambda route: None)  # never answered
+    opened.reload(wait_until="domcontentloaded")
+    assert not drawing.evaluate("img => img.complete")
+    assert drawing.bounding_box() == loaded
