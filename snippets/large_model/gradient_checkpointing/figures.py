@@ -192,7 +192,8 @@ def figure_pareto():
             points = [point for point in points if point[1] <= 500]
             best = [p for p in points if not any(q[0] <= p[0] and q[1] < p[1] for q in points)]
             style = {"color": plot.CYCLE[number], "marker": marker, "s": 34, "zorder": 3}
-            ax.plot(*zip(*best, strict=True), color=plot.CYCLE[number], lw=1.2)
+            line = {"color": plot.CYCLE[number], "lw": 1.2, "drawstyle": "steps-post"}
+            ax.plot(*zip(*best, strict=True), **line)
             ax.scatter(*zip(*points, strict=True), label=name, **style)
         ax.set(title=title, xlabel="激活（单位）", xlim=(2, 72))
         ax.set_xscale("log", base=2)
