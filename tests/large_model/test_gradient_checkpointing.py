@@ -440,10 +440,11 @@ def test_pyrevolve_agrees(c):
             assert crevolve.numforw(l, c) == revolve_cost(l, c)
 
 
-@pytest.mark.parametrize(("l", "c"), [(10, 3), (64, 8), (64, 4), (100, 5)])
-def test_checkpoint_schedules_agrees_and_counts_the_taping_forwards_too(l, c):  # noqa: E741
-    forwards = sum(a.n1 - a.n0 for a in Revolve(l, c) if isinstance(a, Forward))
-    assert forwards == revolve_cost(l, c) + l
+@pytest.mark.parametrize("c", range(1, 8))
+def test_checkpoint_schedules_agrees_and_counts_the_taping_forwards_too(c):
+    for l in range(c + 1, 60):  # noqa: E741
+        forwards = sum(a.n1 - a.n0 for a in Revolve(l, c) if isinstance(a, Forward))
+        assert forwards == revolve_cost(l, c) + l
 
 
 @given(st.integers(1, 12), st.integers(0, 8))

@@ -115,9 +115,11 @@ class _Checkpoint(torch.autograd.Function):
     def forward(ctx: Any, replay: Replay, *args: Any) -> Any:
         ctx.set_materialize_grads(False)  # an unused output gets None, not zeros
         ctx.replay = replay
-        ctx.where = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
-        ctx.save_for_backward(*[args[i] for i in ctx.where])
-        ctx.args = [None if isinstance(arg, Tensor) else arg for arg in args]
+        where = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        ctx.save_for_backward(*[args[i] for i in where])
+        ctx.where, ctx.args = where, list(args)
+        for i in where:
+            ctx.args[i] = None
         out = replay.fn(*args)  # grad mode is off in here: nothing is saved
         outs = out if isinstance(out, tuple) else (out,)
         if not all(isinstance(t, Tensor) for t in outs):
@@ -128,13 +130,14 @@ class _Checkpoint(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         _check_backward_call("checkpoint")
-        args = list(ctx.args)
-        for i, t in zip(ctx.where, ctx.saved_tensors, strict=True):
+        where, args = ctx.where, list(ctx.args)
+        for i, t in zip(where, ctx.saved_tensors, strict=True):
             args[i] = t.detach().requires_grad_(t.requires_grad)
         with torch.enable_grad():
             _pull_back(_edges(ctx.replay(*args)), grads)
-        found = {i: args[i].grad for i in ctx.where}
-        return None, *[found.get(i) for i in range(len(args))]
+        for i, arg in enumerate(args):
+            args[i] = arg.grad if i in where else None
+        return None, *args
 
 
 def checkpoint(
