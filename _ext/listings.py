@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -175,8 +176,12 @@ def _tag_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:
-    """Remember what the pages now say of each other, beside them, once all are written."""
+    """Remember what the pages now say of each other; take away the pages of removed articles."""
     if exception is None and isinstance(app.builder, StandaloneHTMLBuilder):
+        pages = {Path(app.builder.get_output_path(docname)) for docname in app.env.found_docs}
+        for chapter in {page.parent for page in pages} - {Path(app.outdir)}:
+            for gone in set(chapter.glob("*.html")) - pages:
+                gone.unlink()
         text = json.dumps(_fingerprints(app.env), sort_keys=True) + "\n"
         (app.outdir / ".listings.json").write_text(text, encoding="utf-8")
 

@@ -181,6 +181,10 @@ def test_changed_front_matter_reaches_every_page_that_shows_it(notes, jobs):
     article(notes, "nlp/a", "甲")
     b = build(notes, "-j", jobs)
     assert listed(page(b, "nlp/index")) == ["甲"]
+    assert sorted(path.name for path in (b.outdir / "nlp").glob("*.html")) == [
+        "a.html",
+        "index.html",
+    ]
 
 
 def test_incremental_build_equals_a_fresh_one(notes):
