@@ -16,7 +16,7 @@ def nested_dicts() -> dict:
 
 
 def linked_objects() -> list:
-    """20 instances in a ring, so that everything leads to everything."""
+    """Twenty instances in a ring, so that everything leads to everything."""
     ring = [Item() for _ in range(20)]
     for left, right in zip(ring, ring[1:] + ring[:1], strict=True):
         left.tags = {"near": (left, right)}  # type: ignore[attr-defined]
@@ -36,7 +36,7 @@ def cases():
         "deep_copy / copy.deepcopy, 20 instances in a ring",
         lambda: deep_copy(ring),
         lambda: copy.deepcopy(ring),
-        1.0,
+        1.1,
     )
     items = [Item() for _ in range(200)]
     cache, rival = WeakCache(items.__getitem__), weakref.WeakValueDictionary(enumerate(items))
@@ -46,5 +46,5 @@ def cases():
         "WeakCache / weakref.WeakValueDictionary, 200 hits",
         lambda: [cache(key) for key in range(200)],
         lambda: [rival[key] for key in range(200)],
-        1.5,
+        2.0,
     )

@@ -20,6 +20,7 @@ Whatever opens objects raises TypeError for one that it cannot open.
 import gc
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import permutations
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -34,12 +35,13 @@ _NAMED = (FunctionType, BuiltinFunctionType, ModuleType)
 _VALUES = (bool, int, float, complex, str, bytes, range, type(None), type(...))
 _ATOMS = frozenset((*_VALUES, type, type(NotImplemented), *_NAMED))
 _COPYING = ("copy", "deepcopy", "getnewargs", "getnewargs_ex", "getstate", "setstate")
-_HOOKS = [f"__{name}__" for name in (*_COPYING, "reduce", "reduce_ex")]
+_NAMES = [f"__{name}__" for name in (*_COPYING, "reduce", "reduce_ex")]
+_HOOKS = [(name, getattr(object, name, None)) for name in _NAMES]
 
 
 def same_object(a: Any, b: Any) -> bool:
     """Whether two names lead to one object: what ``a is b`` asks."""
-    return id(a) == id(b)  # both are alive here, so equal numbers mean one object
+    return id(a) == id(b)  # both are alive here, or equality would mean nothing
 
 
 def call_by_sharing_demo(shared: Any) -> list[str]:
@@ -66,21 +68,24 @@ def _show(x: Any) -> str:
 
 
 def _state(x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the attributes of an instance in its ``__dict__`` and in its slots."""
+    """Return an instance's attributes in its ``__dict__`` and in its slots."""
     cls = type(x)
-    if all(getattr(cls, hook, None) is getattr(object, hook, None) for hook in _HOOKS):
-        try:
-            recipe: Any = object.__reduce_ex__(x, 4)
-        except TypeError:
-            recipe = ()  # it holds what only C code sees
-        if recipe[3:] == (None, None):  # no items of a list or dict
-            own, slots = recipe[2] if isinstance(recipe[2], tuple) else (recipe[2], None)
-            return own or {}, slots or {}
-    raise TypeError(f"cannot see all that an object of type {cls.__name__} holds")
+    for hook, default in _HOOKS:
+        if getattr(cls, hook, None) is not default:
+            raise TypeError(f"{_show(cls)} has its own {hook}: not opened")
+    try:
+        recipe: Any = object.__reduce_ex__(x, 4)
+    except TypeError:
+        recipe = ()  # there is something that only C code sees
+    if recipe[3:] != (None, None):  # or items of a list or dict
+        raise TypeError(f"{_show(cls)} holds more than attributes: not opened")
+    state = recipe[2]
+    own, slots = state if isinstance(state, tuple) else (state, None)
+    return own or {}, slots or {}
 
 
 def _edges(x: Any) -> list[tuple[Any, Any]]:
-    """List (label, target) for all that an object holds, in an order without addresses."""
+    """List (label, target) for all that an object holds."""
     kind = type(x)
     if kind is list or kind is tuple:
         return list(enumerate(x))
@@ -110,35 +115,39 @@ def _label(x: Any, label: Any, number: int) -> str:
 def object_graph(*roots: Any, names: Iterable[str]) -> Graph:
     """Return G(roots): for the names and every object, where each edge leads.
 
-    Objects are numbered by type in the order of discovery; atoms stand for themselves.
-    Raises ValueError unless there are as many names as roots.
+    Objects are numbered by type as they are found; atoms stand for themselves.
+    Raises ValueError unless there are as many different names as roots.
     """
     names = list(names)
     if len(set(names)) != len(roots):
         raise ValueError(f"expected {len(roots)} different names, got {names}")
     nodes: dict[int, str] = {}
     found: list[Any] = []
+    counts: Counter[str] = Counter()
 
     def node(x: Any) -> str:
         if _is_atom(x):
             return _show(x)
         if id(x) not in nodes:
-            number = 1 + sum(type(y) is type(x) for y in found)
-            nodes[id(x)] = f"{_show(x)}#{number}"
+            counts[_show(x)] += 1
+            nodes[id(x)] = f"{_show(x)}#{counts[_show(x)]}"
             found.append(x)
         return nodes[id(x)]
 
-    graph = {"names": {name: node(x) for name, x in zip(names, roots, strict=True)}}
+    named = zip(names, roots, strict=True)
+    graph = {"names": {name: node(root) for name, root in named}}
     for x in found:  # grows as it goes
-        edges = enumerate(_edges(x))
-        graph[node(x)] = {_label(x, label, i): node(y) for i, (label, y) in edges}
+        graph[node(x)] = {
+            _label(x, label, number): node(target)
+            for number, (label, target) in enumerate(_edges(x))
+        }
     return graph
 
 
 def draw(graph: Graph, ax: Any) -> None:
     """Draw a graph on matplotlib's axes: a box per object, a row per edge.
 
-    A dot with an arrow leads to another object; an atom stands in the row itself.
+    A dot with an arrow leads to another object; an atom stands in its row.
     """
     place = _layout(graph)
     for node, edges in graph.items():
@@ -149,7 +158,7 @@ def draw(graph: Graph, ax: Any) -> None:
         for row, (label, target) in enumerate(edges.items()):
             y = top - row - 0.5
             corners = (x, x + 2, x + 2, x), (y - 0.5, y - 0.5, y + 0.5, y + 0.5)
-            ax.fill(*corners, facecolor="none", edgecolor=plot.MUTED, linewidth=1)
+            ax.fill(*corners, facecolor="none", edgecolor=plot.MUTED, lw=1)
             ax.text(x + 0.12, y, label, color=plot.MUTED, va="center")
             if target not in place:
                 ax.text(x + 1.5, y, target, ha="center", va="center")
@@ -160,8 +169,8 @@ def draw(graph: Graph, ax: Any) -> None:
                 bend, tip = 0.0, (to_x, to_y - 0.3)
             elif to_x < x:
                 bend, tip = -0.4, (to_x + 1, to_y - len(graph[target]))
-            arrow = {"arrowstyle": "-|>", "color": plot.CYCLE[1], "shrinkA": 0, "lw": 1.5}
-            arrow["connectionstyle"] = f"arc3,rad={bend}"
+            arrow = {"arrowstyle": "-|>", "color": plot.CYCLE[1], "shrinkA": 0}
+            arrow |= {"connectionstyle": f"arc3,rad={bend}", "lw": 1.5}
             ax.annotate("", tip, (x + 1.5, y), arrowprops=arrow)
             ax.plot(x + 1.5, y, "o", color=plot.CYCLE[1], markersize=5)
     ax.set_axis_off()
@@ -186,7 +195,7 @@ def _layout(graph: Graph) -> dict[str, tuple[float, float]]:
 
 
 def shallow_copy(x: Any) -> Any:
-    """Return a new object with the old one's edges, Eq. (objects-and-references-shallow).
+    """Return a new object with old edges, Eq. (objects-and-references-shallow).
 
     What cannot change is returned itself.
     """
@@ -195,23 +204,24 @@ def shallow_copy(x: Any) -> Any:
         return x
     if kind in (list, dict, set):
         return kind(x)
-    own, slots = _state(x)
-    return _fill(object.__new__(kind), own, slots, lambda value: value)
+    states = _state(x)
+    return _fill(object.__new__(kind), *states)
 
 
-def _fill(new: Any, own: dict, slots: dict, copy: Callable[[Any], Any]) -> Any:
-    """Give an empty instance the copies of an old one's attributes."""
-    for name, value in own.items():
-        vars(new)[name] = copy(value)
+def _fill(new: Any, own: dict[str, Any], slots: dict[str, Any]) -> Any:
+    """Give an empty instance its attributes, without asking its class."""
+    if own:
+        vars(new).update(own)
     for name, value in slots.items():
-        object.__setattr__(new, name, copy(value))
+        object.__setattr__(new, name, value)
     return new
 
 
 def deep_copy(x: Any, memo: Any = None) -> Any:
-    """Return a copy with a graph of its own, Eq. (objects-and-references-isomorphism).
+    """Copy a whole graph: Eq. (objects-and-references-isomorphism).
 
-    What cannot change, all the way down, is shared.  The memo is read and added to.
+    What cannot change, all the way down, is shared as in
+    Eq. (objects-and-references-apart).  The memo is read and added to.
     Raises TypeError if the memo is not a dict.
     """
     if memo is not None and not isinstance(memo, dict):
@@ -255,7 +265,7 @@ def _copy_set(x: set, memo: Memo) -> set:
 
 
 def _copy_frozen(x: Any, memo: Memo) -> Any:
-    """Copy a tuple or frozenset after its items, and only if one of them is new."""
+    """Copy a tuple or frozenset after its items, if one of them is new."""
     items = [_copy(item, memo) for item in x]
     if id(x) not in memo:  # else a cycle led back here and has copied it
         changed = any(new is not old for new, old in zip(items, x, strict=True))
@@ -266,10 +276,11 @@ def _copy_frozen(x: Any, memo: Memo) -> Any:
 def _copy_object(x: Any, memo: Memo) -> Any:
     if isinstance(x, type):
         return x
-    own, slots = _state(x)
+    states = _state(x)
     new = object.__new__(type(x))
     memo[id(x)] = x, new
-    return _fill(new, own, slots, lambda value: _copy(value, memo))
+    copies = [{k: _copy(v, memo) for k, v in state.items()} for state in states]
+    return _fill(new, *copies)
 
 
 _COPIERS: dict[type, Callable[[Any, Memo], Any]] = {
@@ -289,8 +300,12 @@ def is_isomorphic(a: Any, b: Any) -> bool:
     return _extends([(a, b)], {}, {})
 
 
-def _extends(todo: list[tuple[Any, Any]], there: dict[int, int], back: dict[int, int]) -> bool:
-    """Whether the partial bijection ``there``, inverse ``back``, extends to the pairs to do."""
+def _extends(
+    todo: list[tuple[Any, Any]],
+    there: dict[int, int],
+    back: dict[int, int],
+) -> bool:
+    """Whether a partial bijection ``there``, inverse ``back``, can be extended."""
     while todo:
         x, y = todo.pop()
         if type(x) is not type(y):
@@ -305,19 +320,22 @@ def _extends(todo: list[tuple[Any, Any]], there: dict[int, int], back: dict[int,
             continue
         there[id(x)], back[id(y)] = id(y), id(x)
         if type(x) in (set, frozenset):
-            return len(x) == len(y) and any(
-                _extends([*todo, *zip(x, order, strict=True)], dict(there), dict(back))
-                for order in permutations(y)
-            )
+            if len(x) != len(y):
+                return False
+            ways = (zip(x, order, strict=True) for order in permutations(y))
+            return any(_extends([*todo, *way], {**there}, {**back}) for way in ways)
         mine, yours = _edges(x), _edges(y)
-        if [(type(label), label) for label, _ in mine] != [(type(m), m) for m, _ in yours]:
+        if len(mine) != len(yours):
             return False
-        todo += [(v, w) for (_, v), (_, w) in zip(mine, yours, strict=True)]
+        for (label, v), (other, w) in zip(mine, yours, strict=True):
+            if type(label) is not type(other) or label != other:
+                return False
+            todo.append((v, w))
     return True
 
 
 class RefcountProbe:
-    """How many references to an object have come, or gone, since the ``with`` began.
+    """How many references to an object have come since the ``with`` began.
 
     Absolute counts mean nothing: the probe's own reference is in them, and each
     version of Python counts differently.  Raises RuntimeError if asked before.
@@ -343,21 +361,22 @@ class RefcountProbe:
     def change(self) -> int:
         """The difference up to now, or up to the end."""
         if self._start is None:
-            raise RuntimeError("nothing to compare with: the probe was not entered by with")
+            raise RuntimeError("the probe was not entered by a with statement")
         now = sys.getrefcount(self._obj) if self._end is None else self._end
         return now - self._start
 
 
 class WeakCache:
-    """Calls ``make(key)`` once per key, as long as somebody else holds what it made.
+    """Calls ``make(key)`` once per key while somebody else holds what it made.
 
-    Raises TypeError if ``make`` cannot be called or its result not be weakly referenced.
+    Raises TypeError if ``make`` cannot be called, or if its result or the key
+    does not allow what is done with it.
     """
 
     def __init__(self, make: Any) -> None:
         """Start empty."""
         if not callable(make):
-            raise TypeError(f"expected a function from keys to objects, got {make!r}")
+            raise TypeError(f"expected a function of a key, got {make!r}")
         self._make = make
         self._refs: dict[Any, weakref.ref] = {}
 
@@ -367,31 +386,36 @@ class WeakCache:
 
     def __call__(self, key: Any) -> Any:
         """Return the object of a key, made anew if the last one is dead."""
-        ref = self._refs.get(key)
-        value = None if ref is None else ref()
-        if value is None:
-            value = self._make(key)
-            myself = weakref.ref(self)  # the callback must not keep the cache alive
+        try:
+            value = self._refs[key]()
+        except KeyError:
+            value = None
+        return self._add(key) if value is None else value
 
-            def forget(dead: weakref.ref) -> None:
-                cache = myself()
-                if cache is not None and cache._refs.get(key) is dead:
-                    del cache._refs[key]
+    def _add(self, key: Any) -> Any:
+        value = self._make(key)
+        myself = weakref.ref(self)  # a callback with self would be a cycle
 
-            self._refs[key] = weakref.ref(value, forget)
+        def forget(dead: weakref.ref) -> None:
+            cache = myself()
+            if cache is not None and cache._refs.get(key) is dead:
+                del cache._refs[key]
+
+        self._refs[key] = weakref.ref(value, forget)
         return value
 
 
 def find_cycles(*roots: Any) -> list[list[Any]]:
     """Return the groups of objects that all lead to each other by references.
 
-    Looks where the roots lead; without roots, into the garbage that the collector
-    finds now, which clears weak references to it.  Atoms, and so classes and modules,
-    are not entered.
+    Looks where the roots lead; without roots, into the garbage that the
+    collector finds now, which clears weak references to it.  Atoms, among them
+    classes and modules, are not entered.
     """
     todo = [root for root in roots or _garbage() if not _is_atom(root)]
     objects, refs = {id(x): x for x in todo}, {}
-    for x in todo:  # grows as it goes
+    while todo:
+        x = todo.pop()
         if id(x) not in refs:
             held = [y for y in gc.get_referents(x) if not _is_atom(y)]
             refs[id(x)] = [id(y) for y in held]
@@ -415,8 +439,8 @@ def _garbage() -> list[Any]:
 
 
 def _components(refs: dict[int, list[int]]) -> Iterator[list[int]]:
-    """Yield the strongly connected components of a graph (Tarjan 1972), without recursion."""
-    low: dict[int, int] = {}  # the earliest node known to be reachable, by number
+    """Yield the strongly connected components of a graph (Tarjan 1972)."""
+    low: dict[int, int] = {}  # the earliest node known to be reachable
     open_nodes: list[int] = []
     for start in refs:
         path = [] if start in low else [(start, len(low), iter(refs[start]))]
@@ -435,10 +459,11 @@ def _components(refs: dict[int, list[int]]) -> Iterator[list[int]]:
                 if path:
                     low[path[-1][0]] = min(low[path[-1][0]], low[node])
                 if low[node] == number:
-                    cut = open_nodes.index(node)
-                    yield open_nodes[cut:]
-                    low |= dict.fromkeys(open_nodes[cut:], len(refs))  # closed
-                    del open_nodes[cut:]
+                    group = [open_nodes.pop()]
+                    while group[-1] != node:
+                        group.append(open_nodes.pop())
+                    low |= dict.fromkeys(group, len(refs))  # closed
+                    yield group[::-1]
 
 
 def _frame(graph, limits, figsize, label=""):
@@ -456,10 +481,10 @@ def figure_binding():
     """Step through assignments, a mutation and a deletion."""
     names: dict = {}
     frames = []
-    for line in ("a = [1, 2]", "b = a", "b.append(3)", "b = b + [4]", "a[0] = b", "del b"):
+    for line in ("a = [1]", "b = a", "b.append(2)", "b = b + [3]", "a[0] = b", "del b"):
         exec(line, {}, names)
         graph = object_graph(*names.values(), names=names)
-        frames.append(_frame(graph, (9.2, 9), (5.4, 4.6), line))
+        frames.append(_frame(graph, (9.2, 6.6), (5.4, 3.6), line))
     return frames
 
 

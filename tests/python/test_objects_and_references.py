@@ -402,27 +402,23 @@ class Colour(Enum):
     RED = 1
 
 
-OPAQUE = [
-    array.array("i"),
-    (i for i in ()),
-    OrderedDict(),
-    namedtuple("Point", "x")(1),
-    KeyError("k"),
-    torch.zeros(1),
-    Hooked(),
-    Colour.RED,
-    bytearray(),
-]
+class Stack(list):
+    pass
 
 
-@pytest.mark.parametrize("x", OPAQUE, ids=lambda x: type(x).__name__)
+OWN = [array.array("i"), OrderedDict(), namedtuple("Point", "x")(1), KeyError("k"), torch.zeros(1)]
+OWN += [Hooked(), Colour.RED, bytearray()]
+HIDDEN = [(i for i in ()), Stack()]
+
+
 @pytest.mark.parametrize(
     "open_it",
     [shallow_copy, deep_copy, lambda x: is_isomorphic(x, x), lambda x: object_graph(x, names="x")],
 )
+@pytest.mark.parametrize("x", OWN + HIDDEN, ids=lambda x: type(x).__name__)
 def test_what_cannot_be_opened_is_named(x, open_it):
-    message = f"cannot see all that an object of type {type(x).__name__} holds"
-    with pytest.raises(TypeError, match=message):
+    why = "has its own __\\w+__" if any(x is y for y in OWN) else "holds more than attributes"
+    with pytest.raises(TypeError, match=f"^{type(x).__name__} {why}: not opened$"):
         open_it(x)
 
 
@@ -519,7 +515,7 @@ def test_cache_after_a_collected_cycle():
 
 
 def test_cache_refuses():
-    with pytest.raises(TypeError, match="expected a function from keys to objects, got 3"):
+    with pytest.raises(TypeError, match="expected a function of a key, got 3"):
         WeakCache(3)
     with pytest.raises(TypeError, match=r"cannot create weak reference to 'int' object"):
         WeakCache(lambda key: 3)("k")
