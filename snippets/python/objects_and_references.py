@@ -297,15 +297,15 @@ def is_isomorphic(a: Any, b: Any) -> bool:
 
     Takes factorial time in the size of sets of which few elements match.
     """
-    return _extends([(a, b)], {}, {})
+    return _extends([(a, b)], {}, set())
 
 
 def _extends(
     todo: list[tuple[Any, Any]],
     there: dict[int, int],
-    back: dict[int, int],
+    taken: set[int],
 ) -> bool:
-    """Whether a partial bijection ``there``, inverse ``back``, can be extended."""
+    """Whether the partial bijection ``there``, onto ``taken``, can be extended."""
     while todo:
         x, y = todo.pop()
         if type(x) is not type(y):
@@ -314,16 +314,17 @@ def _extends(
             if not (x is y or (type(x) in _VALUES and x == y)):
                 return False
             continue
-        if id(x) in there or id(y) in back:
-            if there.get(id(x)) != id(y) or back.get(id(y)) != id(x):
+        if id(x) in there or id(y) in taken:
+            if there.get(id(x)) != id(y):
                 return False
             continue
-        there[id(x)], back[id(y)] = id(y), id(x)
+        there[id(x)] = id(y)
+        taken.add(id(y))
         if type(x) in (set, frozenset):
             if len(x) != len(y):
                 return False
-            ways = (zip(x, order, strict=True) for order in permutations(y))
-            return any(_extends([*todo, *way], {**there}, {**back}) for way in ways)
+            ways = (zip(x, z, strict=True) for z in permutations(y))
+            return any(_extends([*todo, *w], {**there}, {*taken}) for w in ways)
         mine, yours = _edges(x), _edges(y)
         if len(mine) != len(yours):
             return False

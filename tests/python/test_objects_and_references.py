@@ -251,6 +251,7 @@ def _canonical(x):
         ({(1, 2), (3, 4)}, {(3, 4), (1, 2)}, True),
         ({(1, 2), (3, 4)}, {(3, 4), (1, 5)}, False),
         ({(1,): 2}, {(1,): 2}, True),
+        ({1: 2}, {True: 2}, False),
         ({(1,): 2}, {(1,): 3}, False),
         (Node, Slotted, False),
         (Node, Node, True),
@@ -444,10 +445,11 @@ def test_probe_counts_differences():
 def test_probe_lets_go():
     thing = Node()
     alive = weakref.ref(thing)
-    with RefcountProbe(thing):
+    with RefcountProbe(thing) as probe:
         pass
     del thing
     assert alive() is None
+    assert probe.change == 0
 
 
 def test_probe_says_that_it_was_not_entered():
@@ -512,6 +514,19 @@ def test_cache_after_a_collected_cycle():
     del node
     gc.collect()
     assert len(cache) == 0
+
+
+def test_cache_keeps_what_was_made_while_the_old_one_was_dying():
+    """The youngest weak reference's callback comes first, so the cache's own comes too late."""
+    cache, remade = WeakCache(lambda key: Node()), []
+    node = cache("k")
+    node.me = node
+    first = weakref.ref(node, lambda dead: remade.append(cache("k")))
+    del node
+    gc.collect()
+    assert first() is None
+    assert len(remade) == 1
+    assert cache("k") is remade[0]
 
 
 def test_cache_refuses():
