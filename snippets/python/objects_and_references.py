@@ -480,7 +480,7 @@ def _frame(graph, limits, figsize, label=""):
 
 def figure_binding():
     """Step through assignments, a mutation and a deletion."""
-    names: dict = {}
+    names = {}
     frames = []
     for line in ("a = [1]", "b = a", "b.append(2)", "b = b + [3]", "a[0] = b", "del b"):
         exec(line, {}, names)
@@ -555,7 +555,7 @@ def figure_rows():
 
 def figure_cycle():
     """Draw two lists that hold each other, before and after their last name goes."""
-    a: list = ["a"]
+    a = ["a"]
     a.append(["b", a])
     held = object_graph(a, names="a")
     panels = {"del a 之前": held, "del a 之后": held | {"names": {}}}
