@@ -305,7 +305,7 @@ def _extends(
     there: dict[int, int],
     taken: set[int],
 ) -> bool:
-    """Whether the partial bijection ``there``, onto ``taken``, can be extended."""
+    """Whether the bijection ``there``, so far onto ``taken``, can be extended."""
     while todo:
         x, y = todo.pop()
         if type(x) is not type(y):
@@ -467,36 +467,37 @@ def _components(refs: dict[int, list[int]]) -> Iterator[list[int]]:
                     yield group[::-1]
 
 
-def _frame(graph, limits, figsize, label=""):
-    """Draw one graph on a figure of its own."""
-    from matplotlib.figure import Figure
-
-    fig = Figure(figsize=figsize, label=label)
-    ax = fig.subplots()
+def _on(ax, graph, width, depth):
+    """Draw a graph on axes as wide and as deep as it may need."""
     draw(graph, ax)
-    ax.set(xlim=(-0.2, limits[0]), ylim=(-limits[1], 0.9))
-    return fig
+    ax.set(xlim=(-0.2, width), ylim=(-depth, 0.9))
 
 
 def figure_binding():
     """Step through assignments, a mutation and a deletion."""
+    from matplotlib.figure import Figure
+
     names = {}
     frames = []
     for line in ("a = [1]", "b = a", "b.append(2)", "b = b + [3]", "a[0] = b", "del b"):
         exec(line, {}, names)
+        frames.append(Figure(figsize=(5.4, 3.6), label=line))
         graph = object_graph(*names.values(), names=names)
-        frames.append(_frame(graph, (9.2, 6.6), (5.4, 3.6), line))
+        _on(frames[-1].subplots(), graph, 9.2, 6.6)
     return frames
 
 
 def figure_call():
     """Step through the call that first changes its argument and then rebinds its parameter."""
+    from matplotlib.figure import Figure
+
     mine = ["old"]
     frames = []
 
     def show(said, **names):
+        frames.append(Figure(figsize=(5.4, 3.2), label=said))
         graph = object_graph(mine, *names.values(), names=["mine", *names])
-        frames.append(_frame(graph, (6.2, 4.8), (5.4, 3.2), said))
+        _on(frames[-1].subplots(), graph, 6.2, 4.8)
 
     def on_event(frame, event, arg):
         if frame.f_code.co_filename != __file__:
@@ -522,41 +523,42 @@ def figure_call():
 
 def figure_copies():
     """Step through an assignment, a shallow and a deep copy of one nested list."""
+    from matplotlib.figure import Figure
+
     frames = []
     for title, copy in [("赋值", lambda x: x), ("浅拷贝", shallow_copy), ("深拷贝", deep_copy)]:
         inner = [1, 2]
         a = [inner, inner]
-        graph = object_graph(a, copy(a), names="ab")
-        frames.append(_frame(graph, (9.2, 6), (5.4, 3.4), title))
+        frames.append(Figure(figsize=(5.4, 3.4), label=title))
+        _on(frames[-1].subplots(), object_graph(a, copy(a), names="ab"), 9.2, 6)
     return frames
-
-
-def _stacked(panels, limits, figsize):
-    """Draw several graphs, each under its title."""
-    from matplotlib.figure import Figure
-
-    fig = Figure(figsize=figsize)
-    for ax, (title, graph) in zip(fig.subplots(len(panels)), panels.items(), strict=True):
-        draw(graph, ax)
-        ax.set(xlim=(-0.2, limits[0]), ylim=(-limits[1], 0.9))
-        ax.set_title(title, loc="left")
-    return fig
 
 
 def figure_rows():
     """Step from a matrix made by repetition to one made row by row."""
+    from matplotlib.figure import Figure
+
     matrices = {
         "[[0] * 2] * 3": [[0] * 2] * 3,
         "[[0] * 2 for _ in range(3)]": [[0] * 2 for _ in range(3)],
     }
-    graphs = {title: object_graph(matrix, names="m") for title, matrix in matrices.items()}
-    return [_frame(graph, (9.2, 9), (5.4, 4.6), title) for title, graph in graphs.items()]
+    frames = []
+    for title, matrix in matrices.items():
+        frames.append(Figure(figsize=(5.4, 4.6), label=title))
+        _on(frames[-1].subplots(), object_graph(matrix, names="m"), 9.2, 9)
+    return frames
 
 
 def figure_cycle():
     """Draw two lists that hold each other, before and after their last name goes."""
+    from matplotlib.figure import Figure
+
     a = ["a"]
     a.append(["b", a])
     held = object_graph(a, names="a")
     panels = {"del a 之前": held, "del a 之后": held | {"names": {}}}
-    return _stacked(panels, (9.2, 3.2), (5.0, 4.4))
+    fig = Figure(figsize=(5.0, 4.4))
+    for ax, (title, graph) in zip(fig.subplots(2), panels.items(), strict=True):
+        _on(ax, graph, 9.2, 3.2)
+        ax.set_title(title, loc="left")
+    return fig
