@@ -50,8 +50,9 @@ def primitive(forward: Callable[..., Any]) -> Any:
         if n and len(args) > n:
             options |= zip(constants, args[n:], strict=False)
         y = Tensor(forward(*[x.data for x in inputs], **options))
-        if y.data.base is not None and np.may_share_memory(y.data, inputs[0].data):
-            y.written = inputs[0].written  # a view
+        source = inputs[0] if inputs else y
+        if y.data.base is not None and np.may_share_memory(y.data, source.data):
+            y.written = source.written  # a view
         if _recording.get() and any([x.requires_grad for x in inputs]):
             y.requires_grad, y.node = True, Node(operation, inputs, options)
         return y
@@ -69,11 +70,14 @@ def defvjp(*vjps: Rule, every: Rule | None = None) -> Any:
 
     def attach(operation: Any) -> Any:
         rules = [partial(every, 0)] if every else vjps
-        n = len(rules)  # y is parameter 0, input i is parameter i + 1
-        names = [list(signature(rule).parameters)[1 : n + 2] for rule in rules]
-        if any(len(each) < n + 1 for each in names):
-            raise ValueError(f"a VJP takes g, y and {n} inputs here, got {names}")
-        operation.reads = [[k for k in range(n + 1) if p[k][0] != "_"] for p in names]
+        n = len(rules)
+        operation.reads = []  # 0 stands for y, k for input k - 1
+        for rule in rules:
+            names = list(signature(rule).parameters)[1 : n + 2]
+            if len(names) < n + 1:
+                raise ValueError(f"VJP needs g, y and {n} inputs, got {names}")
+            read = [k for k, name in enumerate(names) if name[0] != "_"]
+            operation.reads.append(read)
         operation.vjps = vjps
         operation.every = every
         return operation
@@ -102,8 +106,8 @@ def no_grad() -> Any:
 def ancestors(*outputs: Any) -> list["Tensor"]:
     """Return all recorded tensors behind the outputs, the oldest first.
 
-    Raises TypeError for anything but tensors, RuntimeError if an earlier sweep freed
-    part of the record.
+    Raises TypeError for anything but tensors, RuntimeError if an earlier sweep
+    freed part of the record.
     """
     for y in outputs:
         if not isinstance(y, Tensor):
@@ -117,7 +121,8 @@ def ancestors(*outputs: Any) -> list["Tensor"]:
                 f"the record behind a tensor of shape {t.shape} was freed by an "
                 "earlier sweep: give that one retain_graph=True"
             )
-        new = {x for x in t.node.inputs if x.requires_grad} - seen if t.node else ()
+        inputs = t.node.inputs if t.node else ()
+        new = {x for x in inputs if x.requires_grad} - seen
         seen.update(new)
         todo.extend(new)
     return sorted(seen, key=lambda t: t.born)
@@ -135,13 +140,14 @@ def unbroadcast(g: "Tensor", shape: Shape) -> "Tensor":
 def _vjp(y: "Tensor", i: int) -> Rule:
     """Return the VJP for input i of the operation that made y.
 
-    Raises NotImplementedError if there is none, RuntimeError if what it reads was
-    overwritten since.
+    Raises NotImplementedError if there is none, RuntimeError if what it reads
+    was overwritten since.
     """
     operation, inputs, _ = y.node or _FREED
     rule = 0 if operation.every else i
     if rule >= len(operation.reads):
-        raise NotImplementedError(f"{operation.__name__} has no VJP for input {i}")
+        name = operation.__name__
+        raise NotImplementedError(f"{name} has no VJP for input {i}")
     for k in operation.reads[rule]:
         t = inputs[k - 1] if k else y
         if t.written[0] > y.born:
@@ -182,12 +188,12 @@ def _sweep(
 def _seed(y: "Tensor", gradient: Any) -> "Tensor":
     """Return where the sweep starts: v, or 1 for a single number."""
     if not y.requires_grad:
-        raise RuntimeError(f"the output of shape {y.shape} does not require grad")
+        raise RuntimeError(f"output of shape {y.shape} does not require grad")
     if gradient is None:
         if y.data.size != 1:
             raise RuntimeError(
-                f"the output has shape {y.shape}, not one element: say gradient=v "
-                "to get the gradient of (v * output).sum()"
+                f"the output has shape {y.shape}, not one element: give a v "
+                "of this shape to get the gradient of (v * output).sum()"
             )
         return Tensor(np.ones(y.shape))
     v = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
@@ -203,11 +209,11 @@ def grad(
     create_graph: bool = False,
     retain_graph: bool | None = None,
 ) -> tuple["Tensor", ...]:
-    """Return v^T J for each input, Eq. (autograd-vjp), and leave every .grad alone.
+    """Return v^T J for each input, Eq. (autograd-vjp); leave every .grad alone.
 
-    Raises RuntimeError if output or an input needs no grad, if there is no path
-    between them, or if the record was freed or overwritten; ValueError for a v of
-    another shape than the output's.
+    Raises TypeError for anything but tensors; ValueError for a v of other shape
+    than the output's; RuntimeError if there is no path from an input to it, or if
+    the record was freed or overwritten.
     """
     order = ancestors(outputs)
     grads = {outputs: _seed(outputs, grad_outputs)}
@@ -284,7 +290,7 @@ def relu(x: Array, /) -> Array:
 def matmul(a: Array, b: Array, /) -> Array:
     """a @ b over the last two axes, Eq. (autograd-matmul); others broadcast."""
     if min(a.ndim, b.ndim) < 2:
-        raise ValueError(f"matmul takes 2 or more axes, got {a.shape}, {b.shape}")
+        raise ValueError(f"need 2 or more axes, got {a.shape}, {b.shape}")
     return a @ b
 
 
@@ -294,7 +300,7 @@ def _expanded(t: "Tensor", x: "Tensor", axis: Axes) -> "Tensor":
     return t.reshape(shape)
 
 
-def _sum_vjp(g: "Tensor", _y: "Tensor", _x: "Tensor", **options: Any) -> "Tensor":
+def _sum_vjp(g: "Tensor", _y: Any, _x: "Tensor", **options: Any) -> "Tensor":
     """Give every summand the cotangent of its sum."""
     return broadcast_to(_expanded(g, _x, options.get("axis")), _x.shape)
 
@@ -365,7 +371,7 @@ def put(x: Array, /, index: Any, shape: Shape) -> Array:
     return zeros
 
 
-def _cat_vjp(i: int, g: "Tensor", _y: "Tensor", *_xs: "Tensor", axis: int) -> Any:
+def _cat_vjp(i: int, g: "Tensor", _y: Any, *_xs: Any, axis: int) -> "Tensor":
     """Cut from the cotangent the part of input i."""
     start = sum(x.shape[axis] for x in _xs[:i])
     cut = slice(start, start + _xs[i].shape[axis])
@@ -420,7 +426,7 @@ class Tensor:
         self.grad: Tensor | None = None
         self.node: Node | None = None
         self.born = next(_clock)
-        self.written = [0]  # last overwritten when; shared by views of one memory
+        self.written = [0]  # time of the last write; views share it
 
     def __repr__(self) -> str:
         """Show the numbers and whether gradients flow here."""

@@ -44,7 +44,7 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Any]) -> Tensor:
 def hvp(f: Function, x: Any, v: Any) -> Tensor:
     """Return the Hessian of a scalar function times v, Eq. (autograd-hvp).
 
-    Raises ValueError unless v has the shape of x, RuntimeError unless f is scalar.
+    Raises ValueError if v has another shape, RuntimeError if f is no scalar.
     """
     x, v = _leaf(x), _leaf(v).detach()
     _same_shapes([x], [v])
