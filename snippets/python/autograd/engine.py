@@ -61,7 +61,7 @@ def primitive(forward: Callable[..., Any]) -> Any:
 
 
 def defvjp(*vjps: Rule, every: Rule | None = None) -> Any:
-    """Give an operation one VJP per input, or one for every input, by its number.
+    """Give an operation one VJP per input, or one for all, called by number.
 
     A VJP takes g, y, the inputs and the options.  Of parameters whose names begin
     with "_" it reads the shape only: their values may have been overwritten.
@@ -212,8 +212,8 @@ def grad(
     """Return v^T J for each input, Eq. (autograd-vjp); leave every .grad alone.
 
     Raises TypeError for anything but tensors; ValueError for a v of other shape
-    than the output's; RuntimeError if there is no path from an input to it, or if
-    the record was freed or overwritten.
+    than the output's; RuntimeError if there is no path from an input to it, or
+    if the record was freed or overwritten.
     """
     order = ancestors(outputs)
     grads = {outputs: _seed(outputs, grad_outputs)}
