@@ -418,13 +418,17 @@ def test_gradient_of_a_tensor_in_the_middle_and_of_itself():
 
 def test_only_the_way_to_the_inputs_is_swept():
     calls = []
-    noted = defvjp(lambda g, _y, _x: calls.append(1) or g)(primitive(lambda x: x + 0))
-    x, w = Tensor(1.0, requires_grad=True), Tensor(2.0, requires_grad=True)
-    y = noted(x) * w
-    grad(y, w, retain_graph=True)
-    assert calls == []
-    grad(y, x)
-    assert calls == [1]
+    noted = defvjp(lambda g, _y, _x: calls.append("x") or g)(primitive(lambda x: x + 0))
+    times = defvjp(
+        lambda g, _y, _a, b: calls.append("a") or g * b,
+        lambda g, _y, a, _b: calls.append("b") or g * a,
+    )(primitive(lambda a, b: a * b))
+    x, w = Tensor(3.0, requires_grad=True), Tensor(2.0, requires_grad=True)
+    y = times(noted(x), w)
+    assert grad(y, w, retain_graph=True)[0].item() == 3.0
+    assert calls == ["b"]
+    assert grad(y, x)[0].item() == 2.0
+    assert calls == ["b", "a", "x"]
 
 
 def test_no_grad_and_detach_record_nothing():
