@@ -37,7 +37,7 @@ def primitive(forward: Callable[..., Any]) -> Any:
     """Turn a function on arrays into an operation on tensors that is recorded.
 
     Parameters before "/" are tensors, the others constants; without "/" all are
-    tensors.
+    tensors.  The operation raises TypeError for too many arguments.
     """
     parameters = signature(forward).parameters.values()
     n = [p.kind for p in parameters].count(Parameter.POSITIONAL_ONLY) or None
@@ -48,6 +48,8 @@ def primitive(forward: Callable[..., Any]) -> Any:
         tensors = [a if isinstance(a, Tensor) else Tensor(a) for a in args[:n]]
         inputs = tuple(tensors)
         if n and len(args) > n:
+            if len(args) > n + len(constants):
+                raise TypeError(f"{forward.__name__} got {len(args)} arguments")
             options |= zip(constants, args[n:], strict=False)
         y = Tensor(forward(*[x.data for x in inputs], **options))
         source = inputs[0] if inputs else y
@@ -63,8 +65,8 @@ def primitive(forward: Callable[..., Any]) -> Any:
 def defvjp(*vjps: Rule, every: Rule | None = None) -> Any:
     """Give an operation one VJP per input, or one for all, called by number.
 
-    A VJP takes g, y, the inputs and the options.  Of parameters whose names begin
-    with "_" it reads the shape only: their values may have been overwritten.
+    A VJP takes g, y, the inputs and the options.  Of parameters whose names
+    begin with "_" it reads the shape only: their values may have been overwritten.
     Raises ValueError if a VJP has too few parameters.
     """
 
@@ -415,7 +417,10 @@ class Tensor:
     __array_ufunc__ = None  # so that array * tensor comes to Tensor.__rmul__
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        """Wrap numbers as float64; raises TypeError unless they are real."""
+        """Wrap numbers as float64; an array that is so already is not copied.
+
+        Raises TypeError unless the numbers are real.
+        """
         if not (type(data) is np.ndarray and data.dtype == np.float64):
             data = np.asarray(data)
             if data.dtype.kind not in "fiub":
