@@ -524,7 +524,7 @@ def test_bad_input_is_named():
         (RuntimeError, "not depend on input 1", lambda: grad(x.sum(), [x, Tensor([1.0], True)])),
         (ValueError, r"need 2 or more axes, got \(2,\), \(2,\)", lambda: x @ x),
         (TypeError, "add got 3 arguments", lambda: add(x, x, x)),
-        (TypeError, "missing 1 required", lambda: add(x)),
+        (TypeError, "missing .*required", lambda: add(x)),
         (TypeError, "must be a number, got array", lambda: power(x, np.ones(2))),
         (TypeError, "mask must be an array of bool", lambda: where(x, x, x)),
         (ValueError, r"\(2,\) \(3,\)", lambda: x + np.ones(3)),
