@@ -46,7 +46,9 @@ def remote_set_trace(host: str, port: int) -> None:
     _RemotePdb(connection).set_trace(sys._getframe(1))
 
 
-def serve_commands(server: socket.socket, commands: Iterable[str], *, timeout: float = 20) -> str:
+def serve_commands(
+    server: socket.socket, commands: Iterable[str], *, timeout: int | float = 20
+) -> str:
     """Wait for one `remote_set_trace`, type the commands, return the session.
 
     Raises ValueError if not all commands were read; TimeoutError.

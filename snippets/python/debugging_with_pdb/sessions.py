@@ -6,9 +6,9 @@ import os
 import re
 import subprocess
 import sys
-from bdb import Breakpoint
+from bdb import BdbQuit, Breakpoint
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from pdb import Pdb
 from types import ModuleType
@@ -85,6 +85,7 @@ def _session(commands: Iterable[str], drive: Callable[[Pdb], object]) -> str:
         stack.enter_context(_beside_demo())
         stack.enter_context(redirect_stdout(screen))
         stack.enter_context(redirect_stderr(screen))
+        stack.enter_context(suppress(BdbQuit))  # a `q` after the last return
         sys.stdin = keyboard
         drive(debugger)
     if keyboard.left:
@@ -132,7 +133,7 @@ def run_pdb(
     options: Sequence[str] = (),
     door: Sequence[str] = ("-m", "pdb"),
     environ: Mapping[str, str] | None = None,
-    timeout: float = 20,
+    timeout: int | float = 20,
 ) -> str:
     """Return the session of `python -m pdb options script arguments`, in its own process.
 
@@ -153,7 +154,8 @@ def run_pdb(
         encoding="utf-8",
         timeout=timeout,
     )
-    return _without_folders(_echoed(done.stdout, typed))
+    session = _echoed(done.stdout, typed).replace(f"{path.parent}{os.sep}", "")
+    return _without_folders(session)
 
 
 def _echoed(output: str, typed: list[str]) -> str:
