@@ -177,6 +177,17 @@ def test_breakpoint_zero_changes_nothing(tmp_path):
     assert silent == run_pdb(SCRIPT, [], door=())
 
 
+def test_pytest_stops_where_a_test_fails(tmp_path):
+    demo_with(tmp_path, "return a + b", "return b + a")
+    test = tmp_path / "test_mean.py"
+    test.write_text("from utils import mean\n\ndef test_mean():\n    assert mean([2]) == 3\n")
+    door = ("-m", "pytest", "--pdb", "-p", "no:cacheprovider", "-p", "no:jaxtyping")
+    session = run_pdb(test, ["p mean([2])", "q"], door=door)
+    assert (
+        "> test_mean.py(4)test_mean()\n-> assert mean([2]) == 3\n(Pdb) p mean([2])\n2.0" in session
+    )
+
+
 def test_post_mortem_shows_the_frames_of_the_exception_and_no_more():
     session = post_mortem_transcript(demo.report, "plum", commands=["w", "u", "u", "q"])
     assert session.count("(16)report()") == 2
@@ -351,6 +362,20 @@ def test_code_without_breakpoints_runs_untraced():
     assert seen == [None] * 3
 
 
+def test_in_generators_mini_pdb_stops_at_yields_and_pdb_does_not():
+    def squares():
+        for i in range(2):
+            yield i * i
+
+    def total():
+        return sum(squares())
+
+    stops, _ = both(total, [], "sssnnnnn", {})
+    theirs, ours = ([stop.event for stop in each if stop.function == "squares"] for each in stops)
+    assert ours.count("return") > theirs.count("return")
+    assert MiniPdb().runcall(total) == 1
+
+
 @since_312
 @given(
     st.sampled_from([None, "value > 2", "total == 0", "missing"]),
@@ -435,7 +460,7 @@ def test_remote_faults_are_named(tmp_path, server):
         remote(tmp_path, server, ["c", "p 1"])
     with pytest.raises(TimeoutError):
         serve_commands(server, [], timeout=0.05)
-    with pytest.raises(TypeError, match="list of commands, got the text 'c'"):
+    with pytest.raises(TypeError, match="list of commands, got text 'c'"):
         serve_commands(server, "c")
     host, port = server.getsockname()
     server.close()
@@ -473,9 +498,9 @@ def test_recorded_costs_tell_what_the_page_tells():
 
 
 def test_what_a_debugger_is_asked_wrongly_is_named(tmp_path):
-    with pytest.raises(TypeError, match="expected a list of commands, got the text 'nn'"):
+    with pytest.raises(TypeError, match="expected a list of commands, got text 'nn'"):
         transcript(demo.report, "apple", commands="nn")
-    with pytest.raises(ValueError, match=r"one line each, got 'n\\nn'"):
+    with pytest.raises(ValueError, match=r"one line per command, got 'n\\nn'"):
         run_pdb(SCRIPT, ["n\nn"])
     with pytest.raises(ValueError, match=r"never asked for \['n', 'p 1'\]"):
         transcript(demo.report, "apple", commands=["c", "n", "p 1"])
@@ -487,7 +512,7 @@ def test_what_a_debugger_is_asked_wrongly_is_named(tmp_path):
         post_mortem_transcript(demo.report, "apple", commands=["q"])
     with pytest.raises(ModuleNotFoundError, match=r"no sessions\.py in the demo"):
         import_demo("sessions")
-    with pytest.raises(ValueError, match="expected 'value' once in the demo, found it"):
+    with pytest.raises(ValueError, match="expected 'value' once in the demo, found 12"):
         demo_with(tmp_path, "value", "x")
     forever = demo_with(tmp_path, "import sys", "import sys, time; time.sleep(60)")
     with pytest.raises(subprocess.TimeoutExpired):

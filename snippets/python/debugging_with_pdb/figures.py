@@ -37,7 +37,7 @@ def figure_stops():
         "s：每个事件都停": events,
         "n：只停在 report 里": _stops("n" * 99),
         "在 mean 里按 r，再按 n": _stops("ssssrnnn"),
-        "c：只停在 utils.py 第 13 行": _stops("c" * 99, [13]),
+        "c：入口之后，只停在 utils.py 第 13 行": _stops("c" * 99, [13]),
     }
     fig = Figure(figsize=(7.2, 6.4))
     axes = fig.subplots(len(rows), 1, sharex=True)

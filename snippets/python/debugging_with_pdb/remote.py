@@ -12,8 +12,17 @@ class _RemotePdb(Pdb):
     """A pdb on one connection, hung up when there is nothing left to ask."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._line = connection, connection.makefile("r"), connection.makefile("w")
-        super().__init__(stdin=self._line[1], stdout=self._line[2], nosigint=True, readrc=False)
+        self._line = (
+            connection,
+            connection.makefile("r"),
+            connection.makefile("w"),
+        )
+        super().__init__(
+            stdin=self._line[1],
+            stdout=self._line[2],
+            nosigint=True,
+            readrc=False,
+        )
         self.use_rawinput = False
 
     def set_continue(self) -> None:

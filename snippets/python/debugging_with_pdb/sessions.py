@@ -9,6 +9,7 @@ import sys
 from bdb import BdbQuit, Breakpoint
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from itertools import chain
 from pathlib import Path
 from pdb import Pdb
 from types import ModuleType
@@ -18,13 +19,14 @@ from unittest.mock import patch
 DEMO = Path(__file__).parent / "demo"
 
 _PROMPT = re.compile(r"(\((?:Pdb|com)\) |Clear all breaks\? )")
-_FOLDER = re.compile(  # before name(line), behind "at" before name:line, in tracebacks
-    r'(?m)(^[> ] |\bat |^ *File ")(?:\S.*)?[/\\](?=[^/\\\n]+(?:\(\d+\)|:\d+$|", line))'
+_FOLDER = re.compile(  # before name(line), name:line and, in tracebacks, name", line
+    r'(?m)(^[> ] |\bat |^ *File ")(?:\S.*)?[/\\]'
+    r'(?=[^/\\\n]+(?:\(\d+\)|:\d+$|", line))'
 )
 
 
 def import_demo(name: str) -> ModuleType:
-    """Import `pdb_demo` or `utils` as a script beside them would: by its bare name.
+    """Import `pdb_demo` or `utils` as a script beside them does: by bare name.
 
     Raises ModuleNotFoundError if the folder has no such file.
     """
@@ -35,18 +37,18 @@ def import_demo(name: str) -> ModuleType:
 
 
 def _beside_demo() -> Any:
-    """For a while, let Python and pdb find the demo's files as a script there finds them."""
+    """For a while, let the demo's files be found as by a script among them."""
     return patch.object(sys, "path", [str(DEMO), *sys.path])
 
 
 def _checked(commands: Iterable[str]) -> list[str]:
     """Return the commands as a list, if each is one line of text."""
     if isinstance(commands, str):
-        raise TypeError(f"expected a list of commands, got the text {commands!r}")
+        raise TypeError(f"expected a list of commands, got text {commands!r}")
     found = list(commands)
     for command in found:
         if not isinstance(command, str) or "\n" in command:
-            raise ValueError(f"expected commands of one line each, got {command!r}")
+            raise ValueError(f"expected one line per command, got {command!r}")
     return found
 
 
@@ -56,7 +58,7 @@ def _without_folders(text: str) -> str:
 
 
 class _Keyboard:
-    """A stdin that types commands: each one appears in the output, as on a terminal."""
+    """A stdin that types commands: each appears in the output as well."""
 
     def __init__(self, commands: Iterable[str], screen: io.StringIO) -> None:
         self.left = _checked(commands)
@@ -72,11 +74,11 @@ class _Keyboard:
 
 
 def _session(commands: Iterable[str], drive: Callable[[Pdb], object]) -> str:
-    """Let `drive` run a debugger that reads the commands; return all that was printed."""
+    """Let `drive` run a debugger that reads the commands; return the output."""
     screen = io.StringIO()
     keyboard: Any = _Keyboard(commands, screen)
     before, stdin = sys.gettrace(), sys.stdin
-    Breakpoint.clearBreakpoints()  # numbers are counted per process, not per debugger
+    Breakpoint.clearBreakpoints()  # their numbers are counted per process
     debugger = Pdb(stdin=keyboard, stdout=screen, nosigint=True, readrc=False)
     with ExitStack() as stack:
         stack.callback(Breakpoint.clearBreakpoints)
@@ -93,12 +95,17 @@ def _session(commands: Iterable[str], drive: Callable[[Pdb], object]) -> str:
     return _without_folders(screen.getvalue())
 
 
-def transcript(func: Callable[..., object], *args: Any, commands: Iterable[str], **kw: Any) -> str:
-    """Return the session of `Pdb.runcall(func, ...)`; it quits when commands run out.
+def transcript(
+    func: Callable[..., object],
+    *args: Any,
+    commands: Iterable[str],
+    **kw: Any,
+) -> str:
+    """Return the session of `Pdb.runcall(func, ...)`; out of commands, it quits.
 
     Raises ValueError if the function ends before all commands were read.
     """
-    return _session(commands, lambda debugger: debugger.runcall(func, *args, **kw))
+    return _session(commands, lambda pdb: pdb.runcall(func, *args, **kw))
 
 
 def post_mortem_transcript(
@@ -112,10 +119,14 @@ def post_mortem_transcript(
         func(*args, **kw)
     except Exception as error:
         failed = error
-        failed.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        frames = error.__traceback__
+        failed.__traceback__ = frames and frames.tb_next  # without this one
     else:
         raise ValueError(f"{func.__name__} raised nothing: no frames to examine")
-    chained = sys.version_info >= (3, 13)  # `exceptions` needs the exception itself
+    chained = sys.version_info >= (
+        3,
+        13,
+    )  # `exceptions` needs the exception itself
     found: Any = failed if chained else failed.__traceback__
 
     def drive(debugger: Pdb) -> None:
@@ -135,17 +146,31 @@ def run_pdb(
     environ: Mapping[str, str] | None = None,
     timeout: int | float = 20,
 ) -> str:
-    """Return the session of `python -m pdb options script arguments`, in its own process.
+    """Return the session of `python -m pdb options script arguments`, a process.
 
     Raises ValueError if not all commands were read; subprocess.TimeoutExpired.
     """
     path, typed = Path(script).resolve(), _checked(commands)
     if not path.is_file():
         raise FileNotFoundError(f"no script {str(script)!r}")
-    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONBREAKPOINT", "PYTHONPATH")}
-    quiet = {"HOME": str(path.parent), "TERM": "dumb", "PYTHON_COLORS": "0"}  # and no .pdbrc
+    ours = {"PYTHONBREAKPOINT", "PYTHONPATH"}
+    clean = {name: text for name, text in os.environ.items() if name not in ours}
+    quiet = {
+        "HOME": str(path.parent),
+        "TERM": "dumb",
+        "PYTHON_COLORS": "0",
+    }  # and no .pdbrc
     done = subprocess.run(
-        [sys.executable, "-B", "-X", "utf8", *door, *options, path.name, *arguments],
+        [
+            sys.executable,
+            "-B",
+            "-X",
+            "utf8",
+            *door,
+            *options,
+            path.name,
+            *arguments,
+        ],
         input="".join(f"{command}\n" for command in typed),
         env=clean | quiet | dict(environ or {}),
         cwd=path.parent,
@@ -159,23 +184,25 @@ def run_pdb(
 
 
 def _echoed(output: str, typed: list[str]) -> str:
-    """Put each command behind the prompt that it answered: a pipe does not echo."""
+    """Put each command behind the prompt it answers: a pipe does not echo."""
     first, *turns = _PROMPT.split(output)
     prompts, answers = turns[::2], turns[1::2]
     if len(typed) > len(prompts):
         raise ValueError(f"the debugger never asked for {typed[len(prompts) :]}")
-    lines = [f"{command}\n" for command in typed] + [""] * (len(prompts) - len(typed))
-    return first + "".join(map("".join, zip(prompts, lines, answers, strict=True)))
+    lines = [f"{command}\n" for command in typed]
+    lines += [""] * (len(prompts) - len(typed))
+    turns = list(chain(*zip(prompts, lines, answers, strict=True)))
+    return "".join([first, *turns])
 
 
 def demo_with(folder: str | Path, old: str, new: str) -> Path:
-    """Copy the demo into a folder, one piece of text replaced; return the script there.
+    """Copy the demo into a folder, one text replaced; return the script there.
 
     Raises ValueError unless the text occurs exactly once in the two files.
     """
     texts = {path.name: path.read_text("utf-8") for path in DEMO.glob("*.py")}
     if (count := sum(text.count(old) for text in texts.values())) != 1:
-        raise ValueError(f"expected {old!r} once in the demo, found it {count} times")
+        raise ValueError(f"expected {old!r} once in the demo, found {count}")
     for name, text in texts.items():
         Path(folder, name).write_text(text.replace(old, new), "utf-8")
     return Path(folder, "pdb_demo.py")

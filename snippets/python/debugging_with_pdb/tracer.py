@@ -1,4 +1,4 @@
-"""Two small debuggers that stop where pdb stops: on ``sys.settrace``, on ``sys.monitoring``."""
+"""Debuggers that stop where pdb stops: on ``sys.settrace`` and ``sys.monitoring``."""
 
 import linecache
 import os
@@ -34,11 +34,12 @@ class _Break:
     enabled: bool = True
 
     def hit(self, frame: FrameType) -> bool:
-        """Whether to stop here and now; a condition that fails to evaluate stops."""
+        """Whether to stop here and now; a condition that raises stops, too."""
         if not self.enabled:
             return False
         try:
-            holds = self.cond is None or eval(self.cond, frame.f_globals, frame.f_locals)
+            names = frame.f_globals, frame.f_locals
+            holds = self.cond is None or eval(self.cond, *names)
         except Exception:
             return True
         if not holds:
@@ -67,9 +68,9 @@ class _Breakpoints:
         temporary: bool = False,
         ignore: int = 0,
     ) -> None:
-        """Stop at a line if `cond` holds there, from the `ignore`-th time on (or only once).
+        """Stop at a line if `cond` holds, but not the first `ignore` times.
 
-        Raises ValueError if the line has no code, the condition does not compile, or ignore < 0.
+        Raises ValueError if the line is blank, `cond` is wrong, or ignore < 0.
         """
         path = os.path.abspath(file)
         text = linecache.getline(path, line).strip()
@@ -86,7 +87,7 @@ class _Breakpoints:
 
     def _breaks_in(self, code: CodeType) -> dict[int, _Break]:
         """Return the breakpoints of one function, by line."""
-        known = self._known.get(id(code))  # a hash of the code itself takes longer
+        known = self._known.get(id(code))  # to hash the code takes longer
         if known is None:
             inside = {line for _, _, line in code.co_lines() if line is not None}
             there = self._breaks.get(os.path.abspath(code.co_filename), {})
@@ -96,15 +97,15 @@ class _Breakpoints:
 
 
 class MiniPdb(_Breakpoints):
-    """A debugger in Python: `commands` are the letters s, n, r, c, q that a user would type."""
+    """A debugger in Python: `commands` are the letters s, n, r, c, q."""
 
     def __init__(self, commands: Iterable[str] = repeat("c")) -> None:
-        """Take the commands; without any, only breakpoints stop after the first line."""
+        """Take the commands; by default, go on from breakpoint to breakpoint."""
         super().__init__()
         self._commands = iter(commands)
 
     def runcall(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
-        """Call a function under the debugger; None if the commands quit or ran out.
+        """Call a function, stopping; None if the commands quit or ran out.
 
         Raises ValueError at a letter that is no command.
         """
@@ -120,7 +121,7 @@ class MiniPdb(_Breakpoints):
             sys.settrace(before)
 
     def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
-        """Python calls this at each call, and at each event of frames where it returned itself."""
+        """Stop at this event or not, Eq. (debugging-with-pdb-stop)."""
         if event == "call":
             if self._bottom is _NOWHERE:
                 self._bottom = frame.f_back
@@ -140,7 +141,7 @@ class MiniPdb(_Breakpoints):
         return self._trace
 
     def _stop(self, frame: FrameType, event: str) -> None:
-        """Note the stop and obey the next command, Eq. (debugging-with-pdb-commands)."""
+        """Note the stop, obey a command, Eq. (debugging-with-pdb-commands)."""
         self.stops.append(Stop(frame.f_code.co_name, frame.f_lineno, event))
         command = next(self._commands, "q")
         if command not in COMMANDS:
@@ -157,21 +158,21 @@ class MiniPdb(_Breakpoints):
             sys.settrace(None)
 
     def _callers(self, frame: FrameType | None) -> Iterator[FrameType]:
-        """Yield the frame and those that wait for it, up to the debugger's own."""
+        """Yield the frame and those that wait for it, up to the debugger."""
         while frame is not None and frame is not self._bottom:
             yield frame
             frame = frame.f_back
 
 
 class MonitoringPdb(_Breakpoints):
-    """Breakpoints at no cost elsewhere: only their functions are watched (Python 3.12 on)."""
+    """Breakpoints at no cost elsewhere, from Python 3.12 on."""
 
     def __init__(self) -> None:
         """Raises RuntimeError before Python 3.12."""
         super().__init__()
         self._events: Any = getattr(sys, "monitoring", None)
         if self._events is None:
-            raise RuntimeError(f"sys.monitoring needs Python 3.12, this is {sys.version[:4]}")
+            raise RuntimeError(f"needs Python 3.12, this is {sys.version[:4]}")
 
     def runcall(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
         """Call a function and note a stop whenever it reaches a breakpoint."""
@@ -204,7 +205,7 @@ class MonitoringPdb(_Breakpoints):
             m.free_tool_id(tool)
 
     def _line(self, code: CodeType, lineno: int) -> object:
-        """Python calls this at each new line of the functions with breakpoints."""
+        """Stop at a line that has a breakpoint, and drop all others for good."""
         found = self._breaks_in(code).get(lineno)
         if found is None or not found.enabled:
             return self._events.DISABLE  # never again at this place

@@ -1,4 +1,4 @@
-"""Where the supported versions of Python differ: each question is put to the running one."""
+"""Where the versions of Python differ: each question is put to the running one."""
 
 import re
 from tempfile import TemporaryDirectory
@@ -18,6 +18,11 @@ def _edited(old: str, new: str, *commands: str, **how: Any) -> str:
         return run_pdb(demo_with(folder, old, new), commands, **how)
 
 
+def _first(session: str) -> str:
+    """The first line, which says where the program stopped."""
+    return session.partition("\n")[0].removeprefix("> ")
+
+
 def _answer(session: str, command: str) -> str:
     """The first line after a command, an error by its name alone."""
     line = session.partition(f"(Pdb) {command}\n")[2].partition("\n")[0]
@@ -31,23 +36,24 @@ def _found(pattern: str, session: str) -> str:
 
 
 def version_facts() -> dict[str, str]:
-    """Return what the running Python answers to each question of the version table."""
+    """Return what the running Python answers to the questions of the table."""
     before = _edited(*_BEFORE_RETURN, "c", "c", door=())
     last = _edited("return a + b", "breakpoint()", "c", door=())
     named = run_pdb(_SCRIPT, ["b utils:14", "c", "b mean"])
     crash = _edited(*_DIVIDE_BY_ZERO, "p value", options=_GO)
-    renamed = ["b utils:14", "c", "u", "!fruit = 'kiwi'", "cl 1", "c"]
+    up = ["b utils:14", "c", "u", "!fruit = 'kiwi'", "cl 1", "c"]
+    changed = run_pdb(_SCRIPT, up)
     asked = ["exceptions", "p $_exception"]
     chain = run_pdb(_SCRIPT, asked, arguments=["fig"], options=_GO)
     ended = run_pdb(_SCRIPT, ["q"], arguments=["plum"], options=_GO)
     return {
-        "breakpoint() before line 14": before.partition("\n")[0].removeprefix("> "),
-        "breakpoint() as the last statement": last.partition("\n")[0].removeprefix("> "),
+        "breakpoint() before line 14": _first(before),
+        "breakpoint() as the last statement": _first(last),
         "b mean": _found(r"Breakpoint 2 at (.*)", named),
-        "frame of a comprehension": _found(r"^> (.*)", crash.partition("(Pdb) ")[0]),
+        "frame of a comprehension": _found(r"^> (.*)", crash.split("(Pdb) ")[0]),
         "p value": _answer(crash, "p value"),
-        "!fruit = 'kiwi' one frame up": _found(r"^\w+: 6\.0", run_pdb(_SCRIPT, renamed)),
+        "!fruit = 'kiwi' one frame up": _found(r"^\w+: 6\.0", changed),
         "exceptions": _answer(chain, "exceptions"),
         "p $_exception": _answer(chain, "p $_exception"),
-        "q after a crash": "restarts" if "will be restarted" in ended else "exits",
+        "q after a crash": "restart" if "restarted" in ended else "exit",
     }
