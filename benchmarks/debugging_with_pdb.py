@@ -25,6 +25,7 @@ def cases():
             target,
         )
     if sys.version_info >= (3, 12):
+        values = list(range(1, 50_001))  # what it costs to begin does not count
         yield (
             "breakpoint: elsewhere: MonitoringPdb / no debugger",
             partial(under_monitoring, mean, values),

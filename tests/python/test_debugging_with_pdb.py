@@ -184,7 +184,7 @@ def test_pytest_stops_where_a_test_fails(tmp_path):
     door = ("-m", "pytest", "--pdb", "-p", "no:cacheprovider", "-p", "no:jaxtyping")
     session = run_pdb(test, ["p mean([2])", "q"], door=door)
     assert (
-        "> test_mean.py(4)test_mean()\n-> assert mean([2]) == 3\n(Pdb) p mean([2])\n2.0" in session
+        "> test_mean.py(4)test_mean()\n-> assert mean([2]) == 3\n(Pdb) p mean([2])\n4.0" in session
     )
 
 
