@@ -31,7 +31,9 @@ def under_pdb(place: tuple[int, str | None] | None, values: list[int]) -> None:
     debugger = Pdb(stdin=StringIO("c\n" * 9), stdout=StringIO(), nosigint=True, readrc=False)
     if place:
         debugger.set_break(UTILS, place[0], cond=place[1])
+    before = sys.gettrace()
     debugger.runcall(mean, values)
+    sys.settrace(before)  # pdb leaves none
     Breakpoint.clearBreakpoints()
 
 

@@ -148,7 +148,7 @@ def test_session_quits_when_commands_run_out():
     assert answers == []
     transcript(lambda: answers.append(demo.report("apple")), commands=["c"])
     assert answers == ["apple: 6.0"]
-    past = transcript(utils.add, 1, 2, commands=["r", "s", "q"])
+    past = transcript(utils.add, 1, 2, commands=["r", "s"])
     assert "--Return--\n> utils.py(6)add()->3" in past
 
 
