@@ -136,6 +136,13 @@ def post_mortem_transcript(
     return _session(commands, drive)
 
 
+def _environment(home: Path) -> dict[str, str]:
+    """The environment without the reader's own settings of Python and pdb."""
+    ours = {"PYTHONBREAKPOINT", "PYTHONPATH"}
+    clean = {name: text for name, text in os.environ.items() if name not in ours}
+    return clean | {"HOME": str(home), "TERM": "dumb", "PYTHON_COLORS": "0"}
+
+
 def run_pdb(
     script: str | Path,
     commands: Iterable[str],
@@ -153,13 +160,6 @@ def run_pdb(
     path, typed = Path(script).resolve(), _checked(commands)
     if not path.is_file():
         raise FileNotFoundError(f"no script {str(script)!r}")
-    ours = {"PYTHONBREAKPOINT", "PYTHONPATH"}
-    clean = {name: text for name, text in os.environ.items() if name not in ours}
-    quiet = {
-        "HOME": str(path.parent),
-        "TERM": "dumb",
-        "PYTHON_COLORS": "0",
-    }  # and no .pdbrc
     done = subprocess.run(
         [
             sys.executable,
@@ -172,7 +172,7 @@ def run_pdb(
             *arguments,
         ],
         input="".join(f"{command}\n" for command in typed),
-        env=clean | quiet | dict(environ or {}),
+        env=_environment(path.parent) | dict(environ or {}),
         cwd=path.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
