@@ -36,6 +36,11 @@ def module_of(root: Path, docname: str) -> Path:
     return package if package.is_file() else stem.with_suffix(".py")
 
 
+def is_script(path: Path) -> bool:
+    """Tell files that are run, or that lie in a folder which is no package, from modules."""
+    return path.stem.endswith("_run") or not path.with_name("__init__.py").is_file()
+
+
 def sources(module: Path) -> list[Path]:
     """Return a module or all files of a package, with the experiment that goes with it."""
     package = module.name == "__init__.py"
@@ -79,7 +84,7 @@ class Include(LiteralInclude):
         path = Path(self.env.relfn2path(self.arguments[0])[1])
         if path.suffix == ".py" and path.is_file():
             positions = [option for option in self.options if option in POSITIONS]
-            whole = "pyobject" not in self.options and not path.stem.endswith("_run")
+            whole = "pyobject" not in self.options and not is_script(path)
             if positions:
                 self.refuse(f":{positions[0]}: of a Python file: include by :pyobject:")
             elif whole and Path(self.env.srcdir, "snippets") in path.parents:

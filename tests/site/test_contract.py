@@ -250,6 +250,18 @@ def test_a_companion_script_and_other_files_are_included_whole(article):
     assert build.code == 0, build.output
 
 
+def test_a_script_in_a_folder_that_is_no_package_is_included_whole(article):
+    script = "snippets/python/two_words/demo/script.py"
+    article.write(script, "print(1)\n")
+    include = f"```{{literalinclude}} ../{script}\n```"
+    change(article, "```console\n$ make html\n```", include)
+    build = article.build("dummy")
+    assert build.code == 0, build.output
+    article.write("snippets/python/two_words/demo/__init__.py", "")
+    article.write("python/two-words.md", (article.root / "python/two-words.md").read_text() + "\n")
+    assert "script.py is included whole" in article.build("dummy").output
+
+
 def test_include_of_a_missing_object(article):
     change(article, ":pyobject: Pair", ":pyobject: Pear")
     build = article.build("dummy")

@@ -36,11 +36,14 @@ def faults(root: Path):
             front_matter = yaml.safe_load(page.read_text("utf-8").split("---\n")[1])
             before = [entry.replace("-", "_").split("/") for entry in front_matter["prerequisites"]]
             allowed |= {"snippets." + ".".join(entry) for entry in before}
+        package = path.with_name("__init__.py").is_file()  # else scripts, which import each other
+        scripts = set() if package else {script.stem for script in path.parent.glob("*.py")}
         plotters = "" if category == "common" else "figure_"
         for name, drawing in imports(ast.parse(path.read_text("utf-8")), plotters):
             root_name = name.split(".")[0]
             layer = ".".join(name.split(".")[:3])
             ours = layer in allowed or layer.startswith("snippets.common.")
+            ours = ours or root_name in scripts
             if not (ours or root_name in FOUNDATION or (drawing and root_name in PLOTTING)):
                 yield str(path.relative_to(root)), name
 
@@ -92,3 +95,14 @@ def test_common_plots_in_any_function_but_not_when_imported(tmp_path):
     module.parent.mkdir(parents=True)
     module.write_text("def style():\n    import matplotlib\n\nfrom cycler import cycler")
     assert list(faults(tmp_path)) == [("snippets/common/plot.py", "cycler.cycler")]
+
+
+def test_scripts_in_a_folder_that_is_no_package_import_each_other(tmp_path):
+    folder = tmp_path / "snippets/nlp/ngram/demo"
+    folder.mkdir(parents=True)
+    (folder / "counts.py").write_text("import math")
+    (folder / "script.py").write_text("from counts import count\nimport pandas")
+    assert list(faults(tmp_path)) == [("snippets/nlp/ngram/demo/script.py", "pandas")]
+    (folder / "__init__.py").write_text("")
+    found = [name for _, name in faults(tmp_path)]
+    assert found == ["counts.count", "pandas"]
