@@ -30,7 +30,7 @@ live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every sa
 	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto \
 	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
-doctest: $(VENV)/.docs ## run every code example of every page and compare its output
+doctest: $(VENV)/.test ## run every code example of every page and compare its output
 	$(call build,doctest,$(OUT)/doctest)
 
 test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctests, pytest
