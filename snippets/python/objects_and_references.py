@@ -329,7 +329,8 @@ def _extends(
         if len(mine) != len(yours):
             return False
         for (label, v), (other, w) in zip(mine, yours, strict=True):
-            if type(label) is not type(other) or label != other:
+            equal = label is other or label == other  # NaN may be a key
+            if type(label) is not type(other) or not equal:
                 return False
             todo.append((v, w))
     return True

@@ -252,6 +252,7 @@ def _canonical(x):
         ({(1, 2), (3, 4)}, {(3, 4), (1, 5)}, False),
         ({(1,): 2}, {(1,): 2}, True),
         ({1: 2}, {True: 2}, False),
+        ({float("nan"): 2}, {float("nan"): 2}, False),
         ({(1,): 2}, {(1,): 3}, False),
         (Node, Slotted, False),
         (Node, Node, True),
