@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from pdb import Pdb
 
@@ -14,8 +15,8 @@ class _RemotePdb(Pdb):
     def __init__(self, connection: socket.socket) -> None:
         self._line = (
             connection,
-            connection.makefile("r"),
-            connection.makefile("w"),
+            connection.makefile("r", encoding="utf-8"),
+            connection.makefile("w", encoding="utf-8"),
         )
         super().__init__(
             stdin=self._line[1],
@@ -56,19 +57,20 @@ def remote_set_trace(host: str, port: int) -> None:
 
 
 def serve_commands(
-    server: socket.socket, commands: Iterable[str], *, timeout: int | float = 20
+    server: socket.socket, commands: Iterable[str], *, timeout: int | float = 60
 ) -> str:
     """Wait for one `remote_set_trace`, type the commands, return the session.
 
     Raises ValueError if not all commands were read; TimeoutError.
     """
     left, said = _checked(commands), ""
+    decode = getincrementaldecoder("utf-8")().decode  # a piece may end inside a letter
     server.settimeout(timeout)
     connection, _ = server.accept()
     with connection:
         connection.settimeout(timeout)
-        while piece := connection.recv(4096).decode():
-            said += piece
+        while piece := connection.recv(4096):
+            said += decode(piece)
             if left and _PROMPT.split(said)[-1] == "":
                 command = left.pop(0) + "\n"
                 said += command

@@ -151,7 +151,7 @@ def run_pdb(
     options: Sequence[str] = (),
     door: Sequence[str] = ("-m", "pdb"),
     environ: Mapping[str, str] | None = None,
-    timeout: int | float = 20,
+    timeout: int | float = 60,
 ) -> str:
     """Return the session of `python -m pdb options script arguments`, a process.
 

@@ -19,8 +19,8 @@ def _edited(old: str, new: str, *commands: str, **how: Any) -> str:
 
 
 def _first(session: str) -> str:
-    """The first line, which says where the program stopped."""
-    return session.partition("\n")[0].removeprefix("> ")
+    """The first line, which says where in utils.py the program stopped."""
+    return session.partition("\n")[0].removeprefix("> utils.py")
 
 
 def _answer(session: str, command: str) -> str:
@@ -43,17 +43,17 @@ def version_facts() -> dict[str, str]:
     crash = _edited(*_DIVIDE_BY_ZERO, "p value", options=_GO)
     up = ["b utils:14", "c", "u", "!fruit = 'kiwi'", "cl 1", "c"]
     changed = run_pdb(_SCRIPT, up)
-    asked = ["exceptions", "p $_exception"]
+    asked = ["exceptions", "p type($_exception)"]
     chain = run_pdb(_SCRIPT, asked, arguments=["fig"], options=_GO)
     ended = run_pdb(_SCRIPT, ["q"], arguments=["plum"], options=_GO)
     return {
         "breakpoint() before line 14": _first(before),
         "breakpoint() as the last statement": _first(last),
         "b mean": _found(r"Breakpoint 2 at (.*)", named),
-        "frame of a comprehension": _found(r"^> (.*)", crash.split("(Pdb) ")[0]),
+        "frame of a comprehension": _found(r"^> utils.py(.*)", crash.split("(Pdb) ")[0]),
         "p value": _answer(crash, "p value"),
         "!fruit = 'kiwi' one frame up": _found(r"^\w+: 6\.0", changed),
         "exceptions": _answer(chain, "exceptions"),
-        "p $_exception": _answer(chain, "p $_exception"),
+        "p type($_exception)": _answer(chain, asked[1]),
         "q after a crash": "restart" if "restarted" in ended else "exit",
     }
