@@ -305,7 +305,7 @@ def _extends(
     there: dict[int, int],
     taken: set[int],
 ) -> bool:
-    """Whether the bijection ``there``, so far onto ``taken``, can be extended."""
+    """Whether the bijection ``there``, onto ``taken`` so far, can grow."""
     while todo:
         x, y = todo.pop()
         if type(x) is not type(y):
@@ -324,7 +324,8 @@ def _extends(
             if len(x) != len(y):
                 return False
             ways = (zip(x, z, strict=True) for z in permutations(y))
-            return any(_extends([*todo, *w], {**there}, {*taken}) for w in ways)
+            tries = (_extends([*todo, *w], {**there}, {*taken}) for w in ways)
+            return any(tries)
         mine, yours = _edges(x), _edges(y)
         if len(mine) != len(yours):
             return False
