@@ -493,12 +493,15 @@ class Tensor:
 
     def add_(self, other: Any) -> "Tensor":
         """Add in place; raises RuntimeError where that had to be recorded."""
-        if self.requires_grad and _recording.get():
-            raise RuntimeError(
-                f"add_ on a tensor of shape {self.shape} that requires grad "
-                "is not recorded: use no_grad()"
-            )
-        self.data += other.data if isinstance(other, Tensor) else other
+        other = other if isinstance(other, Tensor) else Tensor(other)
+        if _recording.get():
+            for t, word in (self, "on"), (other, "of"):
+                if t.requires_grad:
+                    raise RuntimeError(
+                        f"add_ {word} a tensor of shape {t.shape} that requires "
+                        "grad is not recorded: use no_grad()"
+                    )
+        self.data += other.data
         self.written[0] = next(_clock)
         return self
 
