@@ -66,7 +66,7 @@ def defvjp(*vjps: Rule, every: Rule | None = None) -> Any:
     """Give an operation one VJP per input, or one for all, called by number.
 
     A VJP takes g, y, the inputs and the options.  Of parameters whose names
-    begin with "_" it reads the shape only: their values may have been overwritten.
+    begin with "_" it reads the shape only: their values may be overwritten.
     Raises ValueError if a VJP has too few parameters.
     """
 
