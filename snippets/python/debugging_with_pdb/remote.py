@@ -64,7 +64,7 @@ def serve_commands(
     Raises ValueError if not all commands were read; TimeoutError.
     """
     left, said = _checked(commands), ""
-    decode = getincrementaldecoder("utf-8")().decode  # a piece may end inside a letter
+    decode = getincrementaldecoder("utf-8")().decode  # pieces split letters
     server.settimeout(timeout)
     connection, _ = server.accept()
     with connection:

@@ -20,7 +20,7 @@ def _edited(old: str, new: str, *commands: str, **how: Any) -> str:
 
 def _first(session: str) -> str:
     """The first line, which says where in utils.py the program stopped."""
-    return session.partition("\n")[0].removeprefix("> utils.py")
+    return session.partition("\n")[0].removeprefix("> utils.py").removesuffix("()")
 
 
 def _answer(session: str, command: str) -> str:
@@ -41,19 +41,19 @@ def version_facts() -> dict[str, str]:
     last = _edited("return a + b", "breakpoint()", "c", door=())
     named = run_pdb(_SCRIPT, ["b utils:14", "c", "b mean"])
     crash = _edited(*_DIVIDE_BY_ZERO, "p value", options=_GO)
+    place = _found(r"^> utils.py(.*)\(\)$", crash.split("(Pdb) ")[0])
     up = ["b utils:14", "c", "u", "!fruit = 'kiwi'", "cl 1", "c"]
     changed = run_pdb(_SCRIPT, up)
-    asked = ["exceptions", "p type($_exception)"]
+    asked = "exceptions", "p type($_exception)"
     chain = run_pdb(_SCRIPT, asked, arguments=["fig"], options=_GO)
     ended = run_pdb(_SCRIPT, ["q"], arguments=["plum"], options=_GO)
     return {
         "breakpoint() before line 14": _first(before),
         "breakpoint() as the last statement": _first(last),
         "b mean": _found(r"Breakpoint 2 at (.*)", named),
-        "frame of a comprehension": _found(r"^> utils.py(.*)", crash.split("(Pdb) ")[0]),
+        "frame of a comprehension": place,
         "p value": _answer(crash, "p value"),
         "!fruit = 'kiwi' one frame up": _found(r"^\w+: 6\.0", changed),
-        "exceptions": _answer(chain, "exceptions"),
-        "p type($_exception)": _answer(chain, asked[1]),
+        **{command: _answer(chain, command) for command in asked},
         "q after a crash": "restart" if "restarted" in ended else "exit",
     }
