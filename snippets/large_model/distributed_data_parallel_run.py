@@ -39,7 +39,9 @@ def network(layers: int, width: int) -> nn.Sequential:
     return nn.Sequential(*(nn.Linear(width, width) for _ in range(layers)))
 
 
-def torch_buckets(layers: int, width: int, cap: int | None, find_unused: bool) -> list[list[float]]:
+def torch_buckets(
+    layers: int, width: int, cap: int | None, find_unused: bool = False
+) -> dict[str, list[float]]:
     """Return the MiB of each bucket that torch's DDP reduces, in each of three backwards."""
     model = DistributedDataParallel(
         network(layers, width), bucket_cap_mb=cap, find_unused_parameters=find_unused
@@ -55,7 +57,7 @@ def torch_buckets(layers: int, width: int, cap: int | None, find_unused: bool) -
     for _ in range(3):
         sizes.append([])
         model(torch.ones(1, width)).sum().backward()
-    return sizes
+    return dict(zip(("first", "second", "third"), sizes, strict=True))
 
 
 def mini_buckets(layers: int, width: int, cap: int | None) -> tuple[list[float], list[Any]]:
@@ -103,7 +105,7 @@ def run(
     torch.set_num_threads(1)
     buckets: dict[str, Any] = {}
     for cap in caps:
-        backwards = run_ranks(torch_buckets, 2, layers, width, cap, False)[0]
+        backwards = run_ranks(torch_buckets, 2, layers, width, cap)[0]
         mini, events = run_ranks(mini_buckets, 2, layers, width, cap)[0]
         buckets[f"cap{cap}" if cap else "default"] = {
             "torch": backwards,

@@ -853,8 +853,7 @@ def test_quick_start_gives_equal_losses_and_says_its_backend(capsys):
 
 def torchrun(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", *arguments]
-    fresh = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # else a restart meets the dead's addresses
-    environment = {**os.environ, **fresh, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
 
 

@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def choose_backend() -> tuple[str, torch.device]:
     if torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
         return "nccl", torch.device("cuda", local_rank)
     return "gloo", torch.device("cpu")
+
+
+def join_group(timeout: int | float = 60) -> None:
+    """Join the process group that torchrun describes, in this life and not in an earlier one.
+
+    After a restart the key-value store still holds the addresses of the dead: torchrun's agent
+    keeps it.  A prefix of its own for every life hides them.
+    """
+    options: dict[str, Any] = {"timeout": timedelta(seconds=timeout)}
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        life = f"life {os.environ['TORCHELASTIC_RESTART_COUNT']}"
+        options["store"] = dist.PrefixStore(life, dist.TCPStore(address, port, is_master=False))
+        options |= {name.lower(): int(os.environ[name]) for name in ("RANK", "WORLD_SIZE")}
+    dist.init_process_group(choose_backend()[0], **options)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -275,13 +291,15 @@ def main() -> None:
     torch.set_num_threads(1)
     single = options.pop("single")
     if not single:
-        dist.init_process_group(choose_backend()[0])
+        join_group()
     trainer = Trainer(Config(**options))
-    result = trainer.run()
-    if trainer.rank == 0:
-        print(json.dumps(result))
+    result, first = trainer.run(), trainer.rank == 0
     if not single:
+        del trainer  # the model holds on to the group and may hang when it outlives it
+        dist.barrier()
         dist.destroy_process_group()
+    if first:
+        print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -119,10 +119,10 @@ def figure_buckets():
     from snippets.common import plot, records
 
     buckets = records.load(ARTICLE).results["buckets"]
-    rows = [("第 1 次反向", buckets["default"]["torch"][0])]
-    rows += [("第 2 次起，默认", buckets["default"]["torch"][1])]
-    rows += [(f"cap = {cap}", buckets[f"cap{cap}"]["torch"][1]) for cap in (25, 10, 5)]
-    rows += [("find_unused", buckets["find_unused"][0])]
+    rows = [("第 1 次反向", buckets["default"]["torch"]["first"])]
+    rows += [("第 2 次起，默认", buckets["default"]["torch"]["second"])]
+    rows += [(f"cap = {cap}", buckets[f"cap{cap}"]["torch"]["second"]) for cap in (25, 10, 5)]
+    rows += [("find_unused", buckets["find_unused"]["first"])]
     fig = Figure(figsize=(6.4, 5.2))
     top, bottom = fig.subplots(2, 1, height_ratios=(1.5, 1))
     for y, (_, sizes) in enumerate(rows):
