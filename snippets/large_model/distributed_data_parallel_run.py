@@ -30,7 +30,7 @@ INPUTS = {
     "numel": 2**21,
     "steps": 400,
 }
-CHEAP = {"caps": [None], "ranks": [2]}
+CHEAP = {"caps": [None], "ranks": [2], "steps": 40}
 
 
 def network(layers: int, width: int) -> nn.Sequential:
@@ -39,9 +39,14 @@ def network(layers: int, width: int) -> nn.Sequential:
     return nn.Sequential(*(nn.Linear(width, width) for _ in range(layers)))
 
 
+def listed(sizes: list[float]) -> str:
+    """Return the sizes as a page shows them."""
+    return " + ".join(f"{size:.2f}" for size in sizes)
+
+
 def torch_buckets(
     layers: int, width: int, cap: int | None, find_unused: bool = False
-) -> dict[str, list[float]]:
+) -> dict[str, str]:
     """Return the MiB of each bucket that torch's DDP reduces, in each of three backwards."""
     model = DistributedDataParallel(
         network(layers, width), bucket_cap_mb=cap, find_unused_parameters=find_unused
@@ -49,7 +54,7 @@ def torch_buckets(
     sizes: list[list[float]] = []
 
     def look(state, bucket):
-        sizes[-1].append(round(bucket.buffer().nbytes / MIB, 2))
+        sizes[-1].append(bucket.buffer().nbytes / MIB)
         work = dist.all_reduce(bucket.buffer(), async_op=True)
         return work.get_future().then(lambda future: future.value()[0])
 
@@ -57,15 +62,15 @@ def torch_buckets(
     for _ in range(3):
         sizes.append([])
         model(torch.ones(1, width)).sum().backward()
-    return dict(zip(("first", "second", "third"), sizes, strict=True))
+    return dict(zip(("first", "second", "third"), map(listed, sizes), strict=True))
 
 
-def mini_buckets(layers: int, width: int, cap: int | None) -> tuple[list[float], list[Any]]:
+def mini_buckets(layers: int, width: int, cap: int | None) -> tuple[str, list[Any]]:
     """Return the MiB of each bucket of MiniDDP, and the events of a backward."""
     sizes = (cap, cap) if cap else ()  # torch, too, starts small by default only
     model = MiniDDP(network(layers, width), *sizes)
     model(torch.ones(1, width)).sum().backward()
-    return [round(bucket.flat.nbytes / MIB, 2) for bucket in model.buckets], model.events
+    return listed([bucket.flat.nbytes / MIB for bucket in model.buckets]), model.events
 
 
 def wire(numel: int, algo: str) -> int:

@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler
 
+from snippets.common import records
 from snippets.large_model import distributed_data_parallel as page
 from snippets.large_model.distributed_data_parallel import (
     CheckpointError,
@@ -462,6 +463,15 @@ def test_cost_known_values():
 def test_cost_refuses_nonsense(args, message):
     with pytest.raises(ValueError, match=message):
         allreduce_cost(*args)
+
+
+@pytest.mark.parametrize("setting", ["default", "cap25", "cap10", "cap5"])
+def test_mini_ddp_fills_the_buckets_that_torch_comes_to(setting):
+    buckets = records.load("large-model/distributed-data-parallel").results["buckets"][setting]
+    assert buckets["torch"]["first"] == "36.04"
+    assert buckets["torch"]["second"] == buckets["torch"]["third"] == buckets["mini"]
+    launched = [i for kind, i in buckets["events"] if kind == "launch"]
+    assert launched == list(range(buckets["mini"].count("+") + 1))
 
 
 # --- MiniDDP -------------------------------------------------------------------------------------

@@ -295,8 +295,8 @@ def main() -> None:
     trainer = Trainer(Config(**options))
     result, first = trainer.run(), trainer.rank == 0
     if not single:
-        del trainer  # the model holds on to the group and may hang when it outlives it
-        dist.barrier()
+        del trainer  # the model holds on to the group
+        dist.barrier()  # who leaves while another is still talking may abort it
         dist.destroy_process_group()
     if first:
         print(json.dumps(result))

@@ -74,7 +74,7 @@ def figure_traffic():
         left.plot(
             ns, [allreduce_cost(1, n, 0, 1, algo) for n in ns], color=color, ls=style, label=name
         )
-    left.set(yscale="log", xlabel="$N$", ylabel=r"最忙的 rank 要多少个 $S\beta$", ylim=(0.8, 300))
+    left.set(yscale="log", xlabel="$N$", ylabel=r"最忙的 rank 要多少个 $S\beta$", ylim=(0.8, 3000))
     left.legend(loc="upper left")
     left.text(62, 1.25, "不超过 2", color=plot.CYCLE[0], ha="right")
     powers = [2**k for k in range(1, 11)]
@@ -82,8 +82,12 @@ def figure_traffic():
         for algo, style in (("ring", "-"), ("halving", ":")):
             times = [1e3 * allreduce_cost(size, n, 1e-5, 1e-10, algo) for n in powers]
             right.plot(powers, times, color=plot.CYCLE[number], ls=style)
-    for size, y in ((r"$10^4$ 字节", 0.105), (r"$10^6$", 0.55), (r"$10^8$", 13)):
-        right.text(1024, y, size, ha="right", fontsize=11)
+    for size, x, y in (
+        (r"$10^4$ 字节", 1024, 0.105),
+        (r"$10^6$", 1024, 0.55),
+        (r"$10^8$", 48, 8.5),
+    ):
+        right.text(x, y, size, ha="right", fontsize=11)
     right.set_xscale("log", base=2)
     right.set(yscale="log", xlabel="$N$", ylabel="毫秒", xticks=(2, 16, 128, 1024))
     right.set_xticklabels(["2", "16", "128", "1024"])
@@ -127,7 +131,7 @@ def figure_buckets():
     top, bottom = fig.subplots(2, 1, height_ratios=(1.5, 1))
     for y, (_, sizes) in enumerate(rows):
         left = 0.0
-        for i, size in enumerate(sizes):
+        for i, size in enumerate(map(float, sizes.split(" + "))):
             top.barh(y, size, left=left, height=0.62, color=plot.CYCLE[i % 7], alpha=0.45)
             top.text(left + size / 2, y, f"{size:.0f}", ha="center", va="center", fontsize=11)
             left += size

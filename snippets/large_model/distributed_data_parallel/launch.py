@@ -167,6 +167,7 @@ def _rank_main(
 ) -> None:
     """Be one rank: join the group, call the function, report, leave."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    faulthandler.disable()  # a rank that aborts gets one line from us, not a page
     stack = (folder / f"rank{rank}.stack").open("w")
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
     torch.set_num_threads(1)

@@ -122,6 +122,8 @@ class MiniDDP(nn.Module):
             if name not in bucket.missing:
                 raise RuntimeError(f"{name} became ready twice in one backward")
             bucket.missing.remove(name)
+            if bucket.missing:
+                return
             for i, other in enumerate(self.buckets):  # in order, the same on every rank
                 if other.missing:
                     break

@@ -34,6 +34,7 @@ def main() -> None:
         losses.append(loss.item())
     if rank == 0:
         print(json.dumps({"losses": losses, "backend": dist.get_backend()}))
+    dist.barrier()  # who leaves while another is still talking may abort it
     dist.destroy_process_group()
 
 
