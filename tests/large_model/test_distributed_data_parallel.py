@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import deque
 from itertools import chain, pairwise, permutations
 from pathlib import Path
@@ -92,6 +93,16 @@ def test_run_ranks_refuses_what_is_not_positive(n, timeout):
 def test_ranks_work_after_the_parent_has_used_threads_and_autograd():
     torch.ones(3, requires_grad=True).sum().backward()
     assert len(run_ranks(lambda: torch.ones(3, requires_grad=True).sum().backward(), 2)) == 2
+
+
+def test_only_the_warning_about_forking_beside_threads_is_silenced():
+    text = (
+        "This process (pid=1) is multi-threaded, use of fork() may lead to deadlocks in the child."
+    )
+    with launch._quiet_fork():
+        warnings.warn(text, DeprecationWarning, stacklevel=1)
+        with pytest.raises(DeprecationWarning):
+            warnings.warn("another", DeprecationWarning, stacklevel=1)
 
 
 def alive(pid):
