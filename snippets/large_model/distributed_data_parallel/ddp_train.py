@@ -14,6 +14,7 @@ import io
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -296,7 +297,7 @@ def main() -> None:
     result, first = trainer.run(), trainer.rank == 0
     if not single:
         del trainer  # the model holds on to the group
-        dist.barrier()  # who leaves while another is still talking may abort it
+        dist.barrier()
         dist.destroy_process_group()
     if first:
         print(json.dumps(result))
@@ -304,3 +305,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # gloo's threads now and then abort an interpreter that shuts down
