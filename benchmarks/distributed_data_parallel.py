@@ -1,0 +1,95 @@
+"""A training step and an all-reduce of two ranks: this process is rank 0, a forked one rank 1.
+
+CPU seconds of rank 0, the gloo threads included; rank 1 does whatever rank 0 is about to do.
+"""
+
+import multiprocessing
+import tempfile
+from functools import partial
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from snippets.large_model.distributed_data_parallel import MiniDDP, ring_all_reduce_
+
+
+class OneByOne(nn.Module):
+    """The naive rival: after backward, one all-reduce for each parameter."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x)
+
+    def reduce(self):
+        for p in self.parameters():
+            dist.all_reduce(p.grad.div_(2))
+
+
+def network(width):
+    torch.manual_seed(0)
+    return nn.Sequential(*(nn.Linear(width, width) for _ in range(8)))
+
+
+def step(model, x):
+    model(x).sum().backward()
+    if isinstance(model, OneByOne):
+        model.reduce()
+
+
+def works(rank, folder):
+    """Join as this rank and return what can be run, the same on both ranks."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/x", rank=rank, world_size=2)
+    table = {}
+    for width in (128, 512):
+        x = torch.randn(64, width)
+        for name, wrap in (
+            ("mini", MiniDDP),
+            ("torch", DistributedDataParallel),
+            ("one", OneByOne),
+        ):
+            table[f"{name} {width}"] = partial(step, wrap(network(width)), x)
+    for mib in (1, 4, 25):
+        t = torch.zeros(mib * 2**18)
+        table[f"ring {mib}"] = partial(ring_all_reduce_, t)
+        table[f"all_reduce {mib}"] = partial(dist.all_reduce, t)
+    return table
+
+
+def follow(receiver, folder):
+    table = works(1, folder)
+    while (name := receiver.recv()) is not None:
+        table[name]()
+
+
+def cases():
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder:
+        partner = context.Process(target=follow, args=(receiver, folder), daemon=True)
+        partner.start()
+        table = works(0, folder)
+
+        def run(name):
+            sender.send(name)
+            table[name]()
+
+        call = {name: partial(run, name) for name in table}
+        try:
+            for width, mib in ((128, 0.5), (512, 8)):
+                ours = call[f"mini {width}"]
+                yield f"step, {mib} MiB: MiniDDP / torch DDP", ours, call[f"torch {width}"], 1.1
+                yield f"step, {mib} MiB: MiniDDP / one by one", ours, call[f"one {width}"], 0.7
+            for mib, target in ((1, 1.3), (4, 1.3), (25, 2.0)):
+                ours, rival = call[f"ring {mib}"], call[f"all_reduce {mib}"]
+                yield f"{mib} MiB: ring_all_reduce_ / all_reduce", ours, rival, target
+        finally:
+            sender.send(None)
+            partner.join(10)
+            partner.kill()
+            dist.destroy_process_group()

@@ -1,0 +1,220 @@
+"""Ranks on one machine: fork them, hear from each, and never wait longer than promised.
+
+Made for pages and tests, where a rank must be there in a tenth of a second; for real jobs
+there is torchrun.  Left out: GPUs (a forked child cannot use CUDA once the parent has), several
+machines, restarts.
+"""
+
+import contextlib
+import faulthandler
+import importlib
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.distributed as dist
+
+GRACE = 1.0
+"""Seconds that the other ranks get to say how they end, once one of them has failed."""
+
+
+_TRANSPORT = re.compile("gloo|[Tt]imed out|timeout|by peer|pair closure|Broken pipe")
+"""What the transport says when another rank has gone."""
+
+
+class _End(NamedTuple):
+    """How a rank ended: suspicion 0 = returned, 1 = its peers failed it, then worse."""
+
+    suspicion: int
+    what: Any
+    traceback: str = ""
+
+
+class RanksFailed(RuntimeError):
+    """Some rank did not return; the message has a line for every rank, the suspect's first.
+
+    Attributes:
+        lines: what each rank ended in, by rank.
+    """
+
+    def __init__(self, ends: dict[int, _End]) -> None:
+        """Word the message; tracebacks of the ranks become notes."""
+        self.lines = {r: end.what if end.suspicion else "returned" for r, end in ends.items()}
+        order = sorted(ends, key=lambda r: (-ends[r].suspicion, r))
+        super().__init__("\n".join(f"rank {r} of {len(ends)}: {self.lines[r]}" for r in order))
+        for rank in order:
+            if ends[rank].traceback:
+                self.add_note(f"rank {rank}: {ends[rank].traceback}")
+
+
+def run_ranks(
+    fn: Callable[..., Any], world_size: int, *args: Any, timeout: int | float = 20.0
+) -> list[Any]:
+    """Call ``fn(*args)`` on forked ranks joined by gloo and return the results in rank order.
+
+    Each rank has one thread and a seed of its own.  No collective and no rank lasts longer than
+    ``timeout`` seconds; after a failure the others get ``GRACE`` seconds.  None is left behind.
+
+    Raises:
+        ValueError: ``world_size`` or ``timeout`` is not positive.
+        RanksFailed: a rank raised, died or did not end in time.
+    """
+    if world_size < 1 or timeout <= 0:
+        raise ValueError(f"world_size and timeout must be positive, got {world_size}, {timeout}")
+    importlib.import_module("torch._dynamo")  # DDP needs it: once here, not once in every rank
+    context = multiprocessing.get_context("fork")
+    processes, receivers = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for rank in range(world_size):
+                receiver, sender = context.Pipe(duplex=False)
+                whom = (fn, args, rank, world_size, Path(folder), timeout, sender)
+                process = context.Process(target=_rank_main, args=whom, daemon=True)
+                with _quiet_fork():
+                    process.start()
+                sender.close()  # so that the end of the rank is the end of the pipe
+                processes.append(process)
+                receivers[receiver] = rank
+            ends = _hear(receivers, processes, timeout, Path(folder))
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+            for receiver in receivers:
+                receiver.close()
+    if any(end.suspicion for end in ends.values()):
+        raise RanksFailed(ends)
+    return [ends[rank].what for rank in range(world_size)]
+
+
+@contextlib.contextmanager
+def _quiet_fork():
+    """Silence Python 3.12's warning that forking beside threads may deadlock the child.
+
+    It is right in general: a lock that another thread holds at the fork stays locked for ever.
+    Here the other threads are torch's idle workers, and a child that hangs all the same is
+    killed at its time-out, so the worst case is an error and not a hang.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
+        yield
+
+
+def _hear(
+    receivers: dict[Any, int], processes: list[Any], timeout: float, folder: Path
+) -> dict[int, _End]:
+    """Collect how every rank ends, killing those that do not."""
+    start = time.monotonic()
+    deadline = start + timeout + GRACE
+    waiting, ends = set(receivers), dict[int, _End]()
+    while waiting and (ready := wait(list(waiting), max(0.0, deadline - time.monotonic()))):
+        for receiver in cast(list[Connection], ready):
+            waiting.remove(receiver)
+            rank = receivers[receiver]
+            try:
+                ends[rank] = pickle.loads(receiver.recv_bytes())
+            except EOFError:
+                processes[rank].join()
+                ends[rank] = _End(4, _obituary(processes[rank].exitcode))
+            if ends[rank].suspicion:
+                deadline = min(deadline, time.monotonic() + GRACE)
+    for receiver in waiting:
+        rank = receivers[receiver]
+        where = _where(processes[rank], folder / f"rank{rank}.stack")
+        lasted = time.monotonic() - start
+        ends[rank] = _End(2, f"still running after {lasted:.1f} s, {where}; killed")
+    return ends
+
+
+def _obituary(exitcode: int) -> str:
+    if exitcode >= 0:
+        return f"exited with code {exitcode} and no result"
+    return f"killed by {signal.Signals(-exitcode).name}"
+
+
+def _where(process: Any, stack: Path) -> str:
+    """Ask a rank that hangs for the line it is at; it answers even from inside C code."""
+    os.kill(process.pid, signal.SIGUSR1)
+    for _ in range(20):
+        time.sleep(0.01)
+        if found := re.search(r'File "(.*)", line (\d+) in (\w+)', stack.read_text()):
+            return f"in {found[3]} ({Path(found[1]).name}:{found[2]})"
+    return "nobody knows where"
+
+
+def _rank_main(
+    fn: Callable[..., Any],
+    args: tuple,
+    rank: int,
+    world_size: int,
+    folder: Path,
+    timeout: float,
+    sender: Connection,
+) -> None:
+    """Be one rank: join the group, call the function, report, leave."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    faulthandler.disable()  # a rank that aborts gets one line from us, not a page
+    stack = (folder / f"rank{rank}.stack").open("w")
+    faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
+    torch.set_num_threads(1)
+    torch.manual_seed(rank)  # forked ranks would otherwise draw the same numbers
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo" if sys.platform == "linux" else "lo0"
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size)}
+    try:
+        dist.init_process_group(
+            "gloo",
+            init_method=f"file://{folder}/rendezvous",
+            rank=rank,
+            world_size=world_size,
+            timeout=timedelta(seconds=timeout),
+        )
+        dist.barrier()  # a rank that fails at once must not keep the others from joining
+        end = pickle.dumps(_End(0, fn(*args)))
+        dist.destroy_process_group()
+    except BaseException as error:
+        end = pickle.dumps(_autopsy(error))
+    sender.send_bytes(end)
+
+
+def _die_with_parent() -> None:
+    """Leave no orphan, even where the parent is killed and cleans up nothing."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
+
+
+def _autopsy(error: BaseException) -> _End:
+    """Word an error; one of the transport is taken to be the consequence of another rank's."""
+    text = str(error)
+    transport = isinstance(error, dist.DistError) or bool(_TRANSPORT.search(text))
+    text = re.sub(r"\[[^\]]*gloo[^\]]*\]\s*| \[[\d.]+\]:\d+| This is typically.*", "", text)
+    text = f"{type(error).__name__}: {text}".split("\n")[0]
+    return _End(1 if transport else 3, text, traceback.format_exc())
+
+
+def agree(what: str, value: Any) -> None:
+    """Check that all ranks have an equal value, before one of them waits in vain.
+
+    Raises:
+        ValueError: the ranks disagree; the message says which has what, on every rank.
+    """
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    if any(other != values[0] for other in values):
+        all_of_them = ", ".join(f"rank {r} has {v}" for r, v in enumerate(values))
+        raise ValueError(f"ranks disagree about {what}: {all_of_them}")

@@ -1,0 +1,196 @@
+"""Data parallelism in some fifty lines, and a batch norm that spans the ranks on a CPU.
+
+Left out: buffers are broadcast once and not at every forward; one dtype per model; no join, no
+communication hooks, no search for unused parameters beforehand.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .launch import agree
+
+MIB = 2**20
+Number = int | float
+
+
+class Bucket:
+    """Some parameters whose gradients travel as one flat tensor."""
+
+    def __init__(self, names: list[str], params: list[Tensor]) -> None:
+        """Reserve the flat tensor."""
+        self.names, self.params = names, params
+        self.flat = torch.empty(sum(p.numel() for p in params), dtype=params[0].dtype)
+        self.missing = set(names)
+        self.work: dist.Work | None = None
+
+    def launch(self) -> None:
+        """Pack the gradients and start to add them up over the ranks, without waiting."""
+        grads = [p.grad.view(-1) for p in self.params if p.grad is not None]
+        torch.cat(grads, out=self.flat).div_(dist.get_world_size())
+        self.work = dist.all_reduce(self.flat, async_op=True)
+
+    def finish(self) -> None:
+        """Wait for the sum, unpack it into the gradients and be ready for the next step."""
+        assert self.work
+        self.work.wait()
+        sizes = [p.numel() for p in self.params]
+        for p, mean in zip(self.params, self.flat.split(sizes), strict=True):
+            assert p.grad is not None
+            p.grad.copy_(mean.view_as(p))
+        self.missing, self.work = set(self.names), None
+
+
+class MiniDDP(nn.Module):
+    """A module whose gradients are, after every backward, the mean over the ranks.
+
+    Attributes:
+        buckets: the buckets in the order in which they are reduced.
+        events: ``("ready", name)``, ``("launch", i)`` and ``("finish", i)`` as they happened.
+    """
+
+    def __init__(
+        self, module: nn.Module, bucket_cap_mb: Number = 25, first_bucket_mb: Number = 1
+    ) -> None:
+        """Copy rank 0's parameters and buffers, fill the buckets, hook every parameter.
+
+        Raises:
+            ValueError: a bucket size is not positive, nothing requires grad, or the ranks'
+                parameters differ in name, shape or dtype.
+        """
+        super().__init__()
+        if bucket_cap_mb <= 0 or first_bucket_mb <= 0:
+            raise ValueError(f"sizes must be positive, got {bucket_cap_mb}, {first_bucket_mb}")
+        self.module, self.sync, self.armed = module, True, False
+        self.events: list[tuple[str, Any]] = []
+        named: list[tuple[str, Tensor]] = [
+            (name, p) for name, p in module.named_parameters() if p.requires_grad
+        ]
+        if not named:
+            raise ValueError("module has no parameter that requires grad")
+        agree("parameters", [(name, tuple(p.shape), str(p.dtype)) for name, p in named])
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, 0)
+        self.buckets = list(self._fill(named[::-1], first_bucket_mb, bucket_cap_mb))
+        for bucket in self.buckets:
+            for name, p in zip(bucket.names, bucket.params, strict=True):
+                p.register_post_accumulate_grad_hook(self._hook(bucket, name))
+
+    @staticmethod
+    def _fill(
+        named: list[tuple[str, Tensor]], first_mb: Number, cap_mb: Number
+    ) -> Iterator[Bucket]:
+        """Close a bucket as soon as it reaches its size, as torch does; the first is small."""
+        names, params, limit = list[str](), list[Tensor](), first_mb
+        for name, p in named:
+            names.append(name)
+            params.append(p)
+            if sum(q.nbytes for q in params) >= limit * MIB:
+                yield Bucket(names, params)
+                names, params, limit = [], [], cap_mb
+        if params:
+            yield Bucket(names, params)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Run the module; the backward of this result will synchronise, unless ``no_sync``.
+
+        Raises:
+            TypeError: the module returns something else than a tensor.
+        """
+        out = self.module(*args, **kwargs)
+        if not isinstance(out, Tensor):
+            raise TypeError(f"module must return a tensor, got {type(out).__name__}")
+        if self.sync and out.requires_grad:
+            self.armed, self.events = True, []
+            out.register_hook(self._at_start_of_backward)
+        return out
+
+    def _at_start_of_backward(self, grad: Tensor) -> None:
+        engine = torch.autograd.Variable._execution_engine  # type: ignore[attr-defined]
+        engine.queue_callback(self._at_end_of_backward)
+
+    def _hook(self, bucket: Bucket, name: str) -> Any:
+        def ready(p: Tensor) -> None:
+            if not self.armed:
+                return
+            self.events.append(("ready", name))
+            if name not in bucket.missing:
+                raise RuntimeError(f"{name} became ready twice in one backward")
+            bucket.missing.remove(name)
+            if bucket.missing:
+                return
+            for i, other in enumerate(self.buckets):  # in order, the same on every rank
+                if other.missing:
+                    break
+                if other.work is None:
+                    self.events.append(("launch", i))
+                    other.launch()
+
+        return ready
+
+    def _at_end_of_backward(self) -> None:
+        missing = sorted(name for bucket in self.buckets for name in bucket.missing)
+        if missing:
+            raise RuntimeError(f"rank {dist.get_rank()}: no gradient for {', '.join(missing)}")
+        for i, bucket in enumerate(self.buckets):
+            self.events.append(("finish", i))
+            bucket.finish()
+        self.armed = False
+
+    @contextlib.contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """Leave gradients alone in the backward of every *forward* that runs inside."""
+        before, self.sync = self.sync, False
+        try:
+            yield
+        finally:
+            self.sync = before
+
+
+class _AllReduce(torch.autograd.Function):
+    """The sum over the ranks; since every rank uses it, so is the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.clone()
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        grad = grad.contiguous().clone()
+        dist.all_reduce(grad)
+        return grad
+
+
+class SyncBatchNorm1d(nn.BatchNorm1d):
+    """Batch norm over the batches of all ranks; torch's own wants GPUs."""
+
+    def forward(self, input: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
+        """Normalise by the mean and variance of all ranks' rows; in eval mode as the base class.
+
+        Raises:
+            ValueError: all ranks together have a single row, whose variance says nothing.
+        """
+        if not self.training:
+            return super().forward(input)
+        count = _AllReduce.apply(input.new_tensor([float(len(input))]))
+        if count.item() < 2:
+            raise ValueError("training needs more than one row over all ranks, got 1")
+        mean = _AllReduce.apply(input.sum(0)) / count
+        var = _AllReduce.apply((input - mean).square().sum(0)) / count
+        if self.num_batches_tracked is not None:
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                weight = self.momentum or 1 / self.num_batches_tracked.item()
+                self.running_mean.lerp_(mean, weight)
+                self.running_var.lerp_(var * count / (count - 1), weight)
+        out = (input - mean) * (var + self.eps).rsqrt()
+        return out * self.weight + self.bias if self.affine else out
