@@ -11,7 +11,6 @@ author = "会跑的笔记的作者们"
 copyright = "2026, 会跑的笔记的作者们"
 language = "zh_CN"
 html_title = "会跑的笔记"
-html_last_updated_fmt = None
 
 # The one setting behind "edit this page", the source links and the feed's addresses.
 repository_url = "https://github.com/notes-that-run/notes-that-run"
