@@ -19,7 +19,7 @@ import types
 import warnings
 from collections.abc import Set
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from docutils import nodes
@@ -161,12 +161,67 @@ def session(page: str, examples: list[Example], setup: str, sender: Connection) 
     sender.send(None)
 
 
+class Session:
+    """A page's examples in a process of its own, for `limit` seconds at most."""
+
+    def __init__(self, page: str, examples: list[Example], setup: str, limit: float):
+        context = multiprocessing.get_context("fork")
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.child = context.Process(target=session, args=(page, examples, setup, sender))
+        self.child.start()
+        sender.close()
+        self.examples, self.faults = examples, list[Fault]()
+        self.line, self.limit = examples[0].line, limit
+        self.began = time.monotonic()
+
+    def left(self) -> float:
+        """Return the seconds that remain to it."""
+        return max(0, self.began + self.limit - time.monotonic())
+
+    def ended(self) -> bool:
+        """Take the next message, if there is one; return whether it was the last to wait for."""
+        if not self.receiver.poll():
+            if not self.left():
+                self.faults.append((self.line, f"the page did not end within {self.limit:g} s"))
+            return not self.left()
+        try:
+            news = self.receiver.recv()
+        except EOFError:
+            self.child.join()
+            died = f"the page's process died: exit code {self.child.exitcode}"
+            self.faults.append((self.line, died))
+            return True
+        if news is None:
+            self.child.join(min(5, self.limit))
+            if self.child.is_alive():
+                self.faults.append((self.line, "the page left a process or a thread running"))
+            return True
+        self.line, fault = news
+        if fault:
+            self.faults.append(news)
+        return False
+
+    def close(self) -> None:
+        """End the process with all that it started."""
+        assert self.child.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.kill()
+        self.child.join()
+        self.receiver.close()
+
+
 class Examples(Builder):
-    """Runs the pages one by one; a page that fails in any way fails the build."""
+    """Runs the pages, as many at a time as `-j` says; one that fails in any way fails the build."""
 
     name = "doctest"
     epilog = "Every example of every page gives what the page says."
-    failed = False
+    total = faulty = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether an example failed or none was found."""
+        return bool(self.faulty or not self.total)
 
     def get_outdated_docs(self) -> set[str]:
         """Run every page, every time."""
@@ -179,58 +234,50 @@ class Examples(Builder):
     def write_documents(self, docnames: Set[str]) -> None:
         """Run the pages and report, page by page and in sum."""
         exec(self.config.doctest_global_setup, {})  # import once what every session imports
-        total, faulty, start = 0, 0, time.perf_counter()
-        for docname in sorted(docnames):
-            began = time.perf_counter()
-            document = self.env.get_doctree(docname)
-            flags, setup = self.config.doctest_default_flags, self.config.doctest_global_setup
-            examples, faults = collect(document, flags, setup)
-            if examples:
-                faults += self.run_page(docname, examples)
-            for line, message in sorted(faults):
-                logger.error("%s", message.rstrip(), location=(docname, line))
-            if examples or faults:
-                took = time.perf_counter() - began
-                counts = f"{len(examples)} examples, {len(faults)} failures"
-                logger.info("%s: %s in %.1f s", docname, counts, took)
-            total, faulty = total + len(examples), faulty + len(faults)
-        if not total:
-            logger.error("no page has an example: nothing was tested")
-        self.failed = bool(faulty or not total)
-        took = time.perf_counter() - start
-        logger.info("== %d examples, %d failures in %.1f s ==", total, faulty, took)
-
-    def run_page(self, docname: str, examples: list[Example]) -> list[Fault]:
-        """Run one page in a process of its own, for `doctest_timeout` seconds at most."""
-        page = os.path.relpath(self.env.doc2path(docname))
-        context = multiprocessing.get_context("fork")
-        receiver, sender = context.Pipe(duplex=False)
-        arguments = (page, examples, self.config.doctest_global_setup, sender)
-        child = context.Process(target=session, args=arguments)
-        child.start()
-        assert child.pid
-        sender.close()
-        faults: list[Fault] = []
-        line, limit = examples[0].line, self.config.doctest_timeout
-        end = time.monotonic() + limit
+        waiting, running = sorted(docnames, reverse=True), dict[str, Session]()
+        start = time.monotonic()
         try:
-            while receiver.poll(max(0, end - time.monotonic())):
-                if (news := receiver.recv()) is None:
-                    child.join(min(5, limit))
-                    left = [(line, "the page left a process or a thread running")]
-                    return faults + left * child.is_alive()
-                line, fault = news
-                if fault:
-                    faults.append(news)
-            return [*faults, (line, f"the page did not end within {limit:g} s")]
-        except EOFError:
-            child.join()
-            return [*faults, (line, f"the page's process died: exit code {child.exitcode}")]
+            while waiting or running:
+                if waiting and len(running) < self.app.parallel:
+                    running |= self.open_page(waiting.pop())
+                    continue
+                soonest = min(one.left() for one in running.values())
+                wait([one.receiver for one in running.values()], soonest)
+                for docname in [name for name, one in running.items() if one.ended()]:
+                    self.report(docname, running[docname])
+                    running.pop(docname).close()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.kill()
-            child.join()
+            for one in running.values():
+                one.close()
+        if not self.total:
+            logger.error("no page has an example: nothing was tested")
+        took = time.monotonic() - start
+        logger.info("== %d examples, %d failures in %.1f s ==", self.total, self.faulty, took)
+
+    def open_page(self, docname: str) -> dict[str, Session]:
+        """Start a page's session, if it has examples; report what would never be run."""
+        document = self.env.get_doctree(docname)
+        flags, setup = self.config.doctest_default_flags, self.config.doctest_global_setup
+        examples, faults = collect(document, flags, setup)
+        self.blame(docname, faults)
+        if not examples:
+            return {}
+        page = os.path.relpath(self.env.doc2path(docname))
+        return {docname: Session(page, examples, setup, self.config.doctest_timeout)}
+
+    def blame(self, docname: str, faults: list[Fault]) -> None:
+        """Log what is wrong with a page, line by line."""
+        self.faulty += len(faults)
+        for line, message in sorted(faults):
+            logger.error("%s", message.rstrip(), location=(docname, line))
+
+    def report(self, docname: str, ended: Session) -> None:
+        """Log how a page's session went."""
+        self.blame(docname, ended.faults)
+        self.total += len(ended.examples)
+        counts = f"{len(ended.examples)} examples, {len(ended.faults)} failures"
+        took = time.monotonic() - ended.began
+        logger.info("%s: %s in %.1f s", docname, counts, took)
 
 
 def set_exit_code(app: Sphinx, exception: Exception | None) -> None:
@@ -247,6 +294,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_builder(Examples)
     app.add_config_value("doctest_global_setup", "", "", (str,))
     app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
-    app.add_config_value("doctest_timeout", 120, "", (int, float))
+    app.add_config_value("doctest_timeout", 300, "", (int, float))
     app.connect("build-finished", set_exit_code)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
 """The builder `doctest`: no wrong output, hang or example that nobody runs gets past it."""
 
 import re
+import textwrap
 import time
 from pathlib import Path
 
@@ -145,10 +146,35 @@ def test_a_hang_is_ended_and_the_other_pages_go_on(page):
     code, faults, output = page(hang, "```{doctest}\n>>> 1\n2\n```", conf="doctest_timeout = 0.5\n")
     assert time.perf_counter() - start < 20
     assert code == 1
-    assert faults == [
+    assert sorted(faults) == [
         "index.md:8: the page did not end within 0.5 s",
         "page2.md:7: wrong outcome of",
     ], output
+
+
+@pytest.mark.parametrize(("jobs", "meet"), [("1", False), ("2", True)])
+def test_as_many_pages_run_at_a_time_as_asked_for(page, tmp_path, jobs, meet):
+    talk = """\
+    ```{{testcode}}
+    import pathlib, time
+    pathlib.Path({mine!r}).touch()
+    end = time.monotonic() + {limit}
+    while not pathlib.Path({other!r}).exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    met = pathlib.Path({other!r}).exists()
+    ```
+    ```{{doctest}}
+    >>> met
+    {met}
+    ```
+    """
+    a, b, limit = str(tmp_path / "a"), str(tmp_path / "b"), 30 if meet else 0.5
+    texts = [
+        textwrap.dedent(talk).format(mine=a, other=b, limit=limit, met=meet),  # too early for b
+        textwrap.dedent(talk).format(mine=b, other=a, limit=limit, met=True),
+    ]
+    code, faults, output = page(*texts, options=("-j", jobs))
+    assert (code, faults) == (0, []), output
 
 
 def test_a_hang_takes_the_processes_it_started_with_it(page, tmp_path):
