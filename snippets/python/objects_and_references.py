@@ -67,7 +67,7 @@ def _show(x: Any) -> str:
     return repr(x) if _is_atom(x) else type(x).__name__
 
 
-def _state(x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _state(x: Any) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Return an instance's attributes in its ``__dict__`` and in its slots."""
     cls = type(x)
     for hook, default in _HOOKS:
@@ -100,7 +100,7 @@ def _edges(x: Any) -> list[tuple[Any, Any]]:
                 edges += [(("key", i), key), (("value", i), value)]
         return edges
     own, slots = _state(x)
-    return sorted({**own, **slots}.items())
+    return sorted({**own, **slots}.items(), key=lambda edge: str(edge[0]))
 
 
 def _label(x: Any, label: Any, number: int) -> str:

@@ -111,6 +111,12 @@ def test_graph_is_read_off_the_objects():
     }
 
 
+def test_attributes_need_not_be_named_by_text():
+    odd = type("Odd", (), {})()
+    odd.__dict__ |= {1: "one", "b": "two"}
+    assert object_graph(odd, names=["odd"])["Odd#1"] == {".1": "'one'", ".b": "'two'"}
+
+
 @pytest.mark.parametrize("kinds", [PLAIN, (*PLAIN, set, Slotted)])
 def test_graph_has_the_nodes_and_edges_that_objgraph_and_gc_find(kinds):
     """Compared up to numbering: how often each pair of nodes is joined, by the pair's types."""
