@@ -81,6 +81,20 @@ def test_wrong_output_of_a_doctest_names_its_line(page):
     assert "3 examples, 1 failures" in output
 
 
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [("[1, ..., 29]", "[1, 2, 29]"), ("a1 ... 23 ...", "a1 b 23 c 24 d")],
+)
+def test_output_that_is_right_only_because_of_an_ellipsis_may_not_show_other_digits(
+    page, shown, printed
+):
+    """Each digit on a page counts: one that could be altered unnoticed is a fault."""
+    code, faults, output = page(f"```{{doctest}}\n>>> print({printed!r})\n{shown}\n```")
+    loose = shown == "a1 ... 23 ..."
+    assert (code, faults) == (int(loose), ["index.md:7: wrong outcome of"] * loose), output
+    assert ("this would pass as well: a1 ... 24 ..." in output) == loose
+
+
 def test_wrong_output_of_testcode_names_its_line(page):
     text = "```{testcode}\n:hide:\n\nx = 1\nprint(x)\n```\n\n```{testoutput}\n2\n```"
     code, faults, output = page(text)
