@@ -27,6 +27,7 @@ extensions = [
     "_ext.not_found",
     "_ext.numbering",
     "_ext.run",
+    "_ext.search_texts",
     "_ext.search_zh",
     "_ext.wording",
     "myst_parser",

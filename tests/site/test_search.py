@@ -1,11 +1,17 @@
 """The search page finds Chinese, English and mixtures of both, opened over file://."""
 
+import gzip
 import json
+import re
+import textwrap
+import unicodedata
+from functools import cache
 
 import pytest
 import quickjs
+from bs4 import BeautifulSoup
 
-from _ext.search_zh import SearchChinese
+from _ext.search_zh import WORD, SearchChinese
 
 PAGES = {
     "mro": "# 继承与方法解析顺序\n\nsuper 找的是链上的下一个类。\n",
@@ -36,7 +42,7 @@ def ask(tab, folder, query):
 
 @pytest.mark.browser
 def test_queries_find_the_right_pages(site, browser):
-    small = site("_ext.search_zh")
+    small = site("_ext.search_texts", "_ext.search_zh")
     small.write("index.md", "# 首页\n\n```{toctree}\n" + "\n".join(PAGES) + "\n```\n")
     for name, text in PAGES.items():
         small.write(f"{name}.md", text)
@@ -48,16 +54,139 @@ def test_queries_find_the_right_pages(site, browser):
     assert found == QUERIES
 
 
-@pytest.mark.browser
-def test_the_published_search_page_answers(browser, built_site):
+stem = cache(SearchChinese({}).stem)
+# besides prose: what the theme, the listings and the typesetting of formulas put there
+UNSEEN = """script, style, .headerlink, .katex-html, annotation, aside,
+.article-list, .article-meta, .learning-path, .tag"""
+
+
+def prose(page):
+    """Return what a reader sees of a published page: its text, its headings, its first heading."""
+    main = BeautifulSoup(page.read_text("utf-8"), "html.parser").select_one("article.bd-article")
+    for unseen in main.select(UNSEEN):
+        unseen.decompose()
+    headings = [" ".join(h.get_text().split()) for h in main.select("section > :is(h1, h2, h3)")]
+    return unicodedata.normalize("NFKC", main.get_text()).lower(), headings
+
+
+def holds(text, stems, query):
+    """Tell whether a page holds each Chinese run of a query as typed and each word by its stem."""
+    words = WORD.findall(unicodedata.normalize("NFKC", query).lower())
+    return all(
+        word in text if re.search("[\u3400-\u9fff]", word) else stem(word) in stems
+        for word in words
+    )
+
+
+@pytest.fixture(scope="module")
+def library(built_site):
+    """Each searchable page with its text, the stems of its words and its headings."""
+    pages = {}
+    for file in sorted((built_site / "_search").rglob("*.js")):
+        name = file.relative_to(built_site / "_search").with_suffix("").as_posix()
+        text, headings = prose(built_site / f"{name}.html")
+        pages[name] = text, {stem(word) for word in WORD.findall(text)}, headings
+    return pages
+
+
+@pytest.fixture(scope="module")
+def search(browser, built_site):
+    """Ask the published search page over file://; return a function from query to pages."""
     tab = browser.new_page()
     troubles = []
-    # Excerpts are fetched, which a browser refuses over file://; the results are listed without.
-    tab.on("pageerror", lambda e: "fetch" in str(e) or troubles.append(str(e)))
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.on("requestfailed", lambda request: troubles.append(request.url))
     assert "glossary" in ask(tab, built_site, "术语")
-    assert not ask(tab, built_site, "𠮷囍囍囍")
+    script = """async (query) => {
+        await Search.query(query);
+        return [...document.querySelectorAll("#search-results li > a")].map((a) => a.pathname);
+    }"""
+
+    def pages(query):
+        found = tab.evaluate(script, query)
+        root = built_site.as_posix() + "/"
+        return [link.removeprefix(root).removesuffix(".html") for link in found]
+
+    yield pages
     tab.close()
     assert not troubles
+
+
+def terms(site):
+    """Return the terms of the glossary."""
+    soup = BeautifulSoup((site / "glossary.html").read_text("utf-8"), "html.parser")
+    found = (dt.get_text().removesuffix("#") for dt in soup.select("dl.glossary > dt"))
+    return [" ".join(term.split()) for term in found]
+
+
+def tags(file):
+    """Return the tags of an article; other pages have none."""
+    soup = BeautifulSoup(file.read_text("utf-8"), "html.parser")
+    return [] if soup.select(".article-list") else [tag.get_text() for tag in soup.select("a.tag")]
+
+
+@pytest.mark.browser
+def test_terms_and_headings_find_the_pages_that_hold_them(search, library, built_site):
+    headings = {heading for _, _, found in library.values() for heading in found}
+    queries = {q for q in {*terms(built_site), *headings} if WORD.findall(q)}
+    assert len(queries) > 200
+    missed, right, returned = {}, 0, 0
+    for query in sorted(queries):
+        answer = set(search(query))
+        truth = {page for page, (text, stems, _) in library.items() if holds(text, stems, query)}
+        if truth - answer:
+            missed[query] = truth - answer
+        right, returned = right + len(answer & truth), returned + len(answer)
+    assert not missed
+    assert right / returned >= 0.97
+
+
+@pytest.mark.browser
+def test_the_article_about_it_comes_first(search, library, built_site):
+    """An article is about its headings and tags, if nobody else has them."""
+    about = {}
+    for page, (_, _, headings) in library.items():
+        for query in {*headings, *tags(built_site / f"{page}.html")}:
+            about.setdefault(query, set()).add(page)
+    single = {query: pages for query, pages in about.items() if len(pages) == 1}
+    wrong = {
+        query: got for query in single if (got := search(query)[:2])[:1] != list(single[query])
+    }
+    assert len(single) > 100
+    assert len(wrong) <= 0.05 * len(single), wrong
+
+
+def test_the_index_stays_small(built_site):
+    assert len(gzip.compress((built_site / "searchindex.js").read_bytes())) <= 150_000
+
+
+def test_texts_are_told_by_section(site):
+    """Without formulas on lines of their own, raw HTML and the numbers of references."""
+    text = """\
+    (a)=
+    # 一
+
+    甲[^1]乙 `code`
+
+    $$ x $$
+
+    (a/b)=
+    ## 二
+
+    - 丙
+      丁
+
+    [^1]: 注
+    """
+    s = site("_ext.search_texts", "_ext.chinese")
+    s.write("index.md", textwrap.dedent(text))
+    build = s.build()
+    assert build.code == 0, build.output
+    told = (build.outdir / "_search/index.js").read_text("utf-8")
+    assert (
+        told
+        == 'Search.read("index",\n["a", "一", "甲乙 code"],\n["a/b", "二", "丙丁\\n1\\n注"]);\n'
+    )
 
 
 def test_text_is_indexed_by_words_characters_and_pairs():
