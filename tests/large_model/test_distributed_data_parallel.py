@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from torch.utils.data import DistributedSampler
 from snippets.common import records
 from snippets.large_model import distributed_data_parallel as page
 from snippets.large_model.distributed_data_parallel import (
+    Bucket,
     CheckpointError,
     Config,
     MiniDDP,
@@ -38,6 +40,7 @@ from snippets.large_model.distributed_data_parallel import (
     allreduce_cost,
     checkpoint_table,
     choose_backend,
+    join_group,
     latest_checkpoint,
     launch,
     load_checkpoint,
@@ -212,13 +215,24 @@ def test_a_result_that_cannot_travel_is_an_error_and_not_a_hang():
     assert all("pickle" in line or "Pickling" in line for line in lines.values())
 
 
-def test_no_process_is_left_after_any_failure(tmp_path):
+def raise_an_error():
+    raise ValueError("boom")
+
+
+def kill_myself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", [raise_an_error, kill_myself, hang_in_here, lambda: os._exit(0)])
+def test_no_process_is_left_after_any_failure(end, tmp_path):
     def fn():
         (tmp_path / str(dist.get_rank())).write_text(str(os.getpid()))
-        hang_in_here()
+        end() if dist.get_rank() else hang_in_here()
 
     failure(fn, timeout=0.5)
-    assert not any(alive(int(file.read_text())) for file in tmp_path.iterdir())
+    pids = [int(file.read_text()) for file in tmp_path.iterdir()]
+    assert len(pids) == 2
+    assert not any(map(alive, pids))
 
 
 def test_ranks_that_disagree_about_shapes_are_told_so_by_mini_ddp_and_by_torch():
@@ -256,16 +270,17 @@ def test_a_rank_with_a_batch_more_fails_because_the_other_has_returned(wrap):
     assert seconds < 6
 
 
-def test_torch_join_shadows_the_rank_that_has_run_out():
+@pytest.mark.parametrize(("divide", "last"), [(True, 0.5), (False, 1.0)])
+def test_torch_join_shadows_the_rank_that_has_run_out(divide, last):
     def fn():
         model = DistributedDataParallel(nn.Linear(1, 1, bias=False))
-        with model.join():
+        with model.join(divide_by_initial_world_size=divide):
             for _ in range(2 + dist.get_rank()):
                 model.zero_grad()
                 model(torch.ones(1, 1)).sum().backward()
         return model.module.weight.grad.item()
 
-    assert run_ranks(fn, 2)[1] == 0.5  # divided by two ranks although one had data
+    assert run_ranks(fn, 2)[1] == last  # divided by two ranks although one had data, or by one
 
 
 class Forked(nn.Module):
@@ -324,7 +339,7 @@ def test_ring_equals_all_reduce_has_the_same_bits_everywhere_and_sends_what_it_m
             assert {meter.messages for _, _, meter in rounds} == {2 * (n - 1)}
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.integers(1, 3), st.lists(st.integers(0, 4), max_size=3))
 def test_ring_of_any_shape(n, shape):
     def fn():
@@ -625,6 +640,10 @@ def test_launches_keep_their_order_when_gradients_do_not():
         (lambda: MiniDDP(nn.Linear(1, 1), 25, -1), "sizes must be positive, got 25, -1"),
         (lambda: MiniDDP(nn.Tanh()), "ValueError: module has no parameter that requires grad"),
         (
+            lambda: MiniDDP(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1).double())),
+            "ValueError: parameters must be of one dtype, got torch.float32, torch.float64",
+        ),
+        (
             lambda: MiniDDP(nn.LSTM(1, 1))(torch.ones(1, 1, 1)),
             "TypeError: module must return a tensor, got tuple",
         ),
@@ -632,6 +651,15 @@ def test_launches_keep_their_order_when_gradients_do_not():
 )
 def test_mini_ddp_refuses(make, message):
     assert message in failure(make, 1)[1][0]
+
+
+def test_a_bucket_lives_where_its_parameters_live():
+    bucket = Bucket(["w"], [torch.empty(2, 3, dtype=torch.float64, device="meta")])
+    assert (bucket.flat.device.type, bucket.flat.dtype, bucket.flat.numel()) == (
+        "meta",
+        torch.float64,
+        6,
+    )
 
 
 def test_no_sync_ends_also_when_its_body_raises():
@@ -657,7 +685,7 @@ def test_forward_without_grad_arms_nothing():
 # --- synchronised batch norm ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("momentum", [0.1, None, 0.0])
 @pytest.mark.parametrize("affine", [True, False])
 def test_batch_norm_over_the_ranks_is_batch_norm_over_the_batch(momentum, affine):
     options = {"momentum": momentum, "affine": affine, "dtype": torch.float64}
@@ -696,6 +724,12 @@ def test_batch_norm_refuses_a_single_row():
     run_ranks(lambda: SyncBatchNorm1d(3)(torch.ones(1, 3)), 2)
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 5)])
+def test_batch_norm_refuses_what_is_not_a_matrix(shape):
+    lines = failure(lambda: SyncBatchNorm1d(3)(torch.ones(shape)), 1)[1]
+    assert lines[0] == f"ValueError: input must be batch x features, got shape {shape}"
+
+
 # --- the trainer ---------------------------------------------------------------------------------
 
 
@@ -708,7 +742,7 @@ def test_one_two_and_four_ranks_agree():
     assert alone["losses"][-1] < alone["losses"][0] * 0.75
     for n in (1, 2, 4):
         for result in run_ranks(lambda: train(), n):
-            assert result["backend"] == choose_backend()[0]
+            assert result["backend"] == "gloo"
             assert result["losses"] == pytest.approx(alone["losses"], rel=1e-9)
             assert result["parameter_sum"] == pytest.approx(alone["parameter_sum"], rel=1e-6)
 
@@ -774,9 +808,19 @@ def test_killed_while_writing_a_checkpoint_leaves_the_last_good_one(tmp_path):
     assert again["losses"] == run_ranks(lambda: train(dropout=0.1), 2)[0]["losses"]
 
 
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """Give a folder with checkpoints of two ranks after steps 3 and 6, written once."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    run_ranks(lambda: train(save=str(folder), epochs=1), 2)
+    return folder
+
+
 @pytest.mark.parametrize("cut", [0, 30, 64, 65, 1000, -1])
-def test_a_checkpoint_cut_off_is_refused_by_every_rank_and_skipped_by_latest(cut, tmp_path):
-    run_ranks(lambda: train(save=str(tmp_path), epochs=1), 2)
+def test_a_checkpoint_cut_off_is_refused_by_every_rank_and_skipped_by_latest(
+    cut, checkpoints, tmp_path
+):
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     last = tmp_path / "step-000006.pt"
     last.write_bytes(last.read_bytes()[:cut])
     _, lines, _ = failure(lambda: train(resume=str(last)))
@@ -795,9 +839,32 @@ def test_a_flipped_bit_is_noticed(tmp_path):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_of_another_world_size_is_refused_by_every_rank(tmp_path):
-    run_ranks(lambda: train(save=str(tmp_path), epochs=1), 2)
-    _, lines, _ = failure(lambda: train(save=str(tmp_path), resume="latest"), 4)
+def test_a_checkpoint_that_one_rank_cannot_use_stops_every_rank(checkpoints):
+    def refuse(path):
+        raise CheckpointError(f"{path.name} is damaged")
+
+    def fn():
+        if dist.get_rank() == 1:
+            training.load_checkpoint = refuse
+        train(resume=str(checkpoints / "step-000006.pt"))
+
+    message, lines, seconds = failure(fn)
+    assert message.startswith("rank 1 of 2: CheckpointError: rank 1: step-000006.pt is damaged")
+    assert "Connection" in lines[0]
+    assert seconds < 5
+
+
+def test_ranks_that_would_resume_from_different_steps_are_told_so(checkpoints):
+    def fn():
+        train(resume=str(checkpoints / f"step-00000{(3, 6)[dist.get_rank()]}.pt"))
+
+    _, lines, _ = failure(fn)
+    text = "ranks disagree about the step to resume from: rank 0 has 3, rank 1 has 6"
+    assert lines == {0: f"ValueError: {text}", 1: f"ValueError: {text}"}
+
+
+def test_a_checkpoint_of_another_world_size_is_refused_by_every_rank(checkpoints):
+    _, lines, _ = failure(lambda: train(save=str(checkpoints), resume="latest"), 4)
     for rank, line in lines.items():
         text = "step-000006.pt was written by 2 ranks, this run has 4"
         assert line == f"CheckpointError: rank {rank}: {text}"
@@ -829,6 +896,12 @@ def test_a_batch_that_cannot_be_shared_is_refused(options):
     assert all("batch must be a multiple of" in line for line in lines.values())
 
 
+@pytest.mark.parametrize("name", ["rows", "batch", "accumulate", "epochs", "every"])
+def test_sizes_that_are_not_positive_are_refused(name):
+    with pytest.raises(ValueError, match="rows, batch, accumulate, epochs, every must be >= 1"):
+        Trainer(Config(**{name: 0}))
+
+
 def test_sampler_pads_and_set_epoch_reshuffles():
     def shares(**options):
         return [list(DistributedSampler(range(10), 4, rank, **options)) for rank in range(4)]
@@ -850,6 +923,35 @@ def test_backend_is_nccl_with_a_gpu_per_rank_and_gloo_without(monkeypatch):
         monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
         backend, device = choose_backend()
         assert (backend, str(device)) == (want, "cuda:1" if want == "nccl" else "cpu")
+
+
+@pytest.mark.parametrize(("gpus", "asked"), [(2, ["cuda:1", "nccl"]), (1, ["gloo"])])
+@pytest.mark.parametrize("start", [quickstart_ddp.main, join_group])
+def test_scripts_turn_to_their_own_gpu_and_ask_for_nccl(start, gpus, asked, monkeypatch):
+    class AskedError(Exception):
+        pass
+
+    said = []
+
+    def init_process_group(backend, **options):
+        said.append(backend)
+        raise AskedError
+
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: said.append(str(device)))
+    monkeypatch.setattr(dist, "init_process_group", init_process_group)
+    with pytest.raises(AskedError):
+        start()
+    assert said == asked
+
+
+def test_a_gloo_group_trains_on_the_cpu_even_where_there_are_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert str(Trainer(Config()).device) == "cpu"
+    assert run_ranks(lambda: str(Trainer(Config()).device), 2) == ["cpu", "cpu"]
 
 
 # --- torchrun: once here and once on the page -----------------------------------------------------

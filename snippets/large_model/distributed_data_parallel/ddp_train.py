@@ -57,15 +57,15 @@ class CheckpointError(RuntimeError):
 
 def choose_backend() -> tuple[str, torch.device]:
     """Return nccl and this rank's GPU where every local rank has one, else gloo and the CPU."""
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
-        return "nccl", torch.device("cuda", local_rank)
+        return "nccl", torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return "gloo", torch.device("cpu")
 
 
 def join_group(timeout: int | float = 60) -> None:
     """Join the process group that torchrun describes, in this life and not in an earlier one.
 
+    With nccl every collective uses the current GPU, so each rank first turns to its own.
     After a restart the key-value store still holds the addresses of the dead: torchrun's agent
     keeps it.  A prefix of its own for every life hides them.
     """
@@ -75,7 +75,10 @@ def join_group(timeout: int | float = 60) -> None:
         life = f"life {os.environ['TORCHELASTIC_RESTART_COUNT']}"
         options["store"] = dist.PrefixStore(life, dist.TCPStore(address, port, is_master=False))
         options |= {name.lower(): int(os.environ[name]) for name in ("RANK", "WORLD_SIZE")}
-    dist.init_process_group(choose_backend()[0], **options)
+    backend, device = choose_backend()
+    if backend == "nccl":
+        torch.cuda.set_device(device)
+    dist.init_process_group(backend, **options)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -127,19 +130,25 @@ class Trainer:
     def __init__(self, config: Config) -> None:
         """Build data, model and optimizer, the same on every rank, and resume if asked to.
 
+        The device is the group's: this rank's GPU under nccl, else the CPU.
+
         Raises:
-            ValueError: the batch cannot be shared evenly.
+            ValueError: a size is not positive or the batch cannot be shared evenly.
             CheckpointError: the checkpoint to resume from cannot be used.
         """
         parallel = dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if parallel else (0, 1)
+        sizes = config.rows, config.batch, config.accumulate, config.epochs, config.every
+        if min(sizes) < 1:
+            raise ValueError(f"rows, batch, accumulate, epochs, every must be >= 1, got {sizes}")
         share = self.world * config.accumulate
         if config.batch % share or config.rows % config.batch:
             raise ValueError(
                 f"batch must be a multiple of {share} (ranks x accumulate) and divide rows, "
                 f"got batch {config.batch}, rows {config.rows}"
             )
-        self.config, self.device = config, choose_backend()[1]
+        nccl = parallel and dist.get_backend() == "nccl"
+        self.config, self.device = config, choose_backend()[1] if nccl else torch.device("cpu")
         self.x, self.y = self.data(config.rows)
         self.model: Any = self.build(config.dropout).to(self.device)
         rows: Any = range(config.rows)  # the sampler only asks for the length

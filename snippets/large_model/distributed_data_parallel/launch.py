@@ -1,8 +1,7 @@
 """Ranks on one machine: fork them, hear from each, and never wait longer than promised.
 
-Made for pages and tests, where a rank must be there in a tenth of a second; for real jobs
-there is torchrun.  Left out: GPUs (a forked child cannot use CUDA once the parent has), several
-machines, restarts.
+Made for pages and tests, where a rank must be there at once; for real jobs there is torchrun.
+Left out: GPUs (a forked child cannot use CUDA once the parent has), several machines, restarts.
 """
 
 import contextlib

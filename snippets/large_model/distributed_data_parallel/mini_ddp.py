@@ -25,7 +25,7 @@ class Bucket:
     def __init__(self, names: list[str], params: list[Tensor]) -> None:
         """Reserve the flat tensor."""
         self.names, self.params = names, params
-        self.flat = torch.empty(sum(p.numel() for p in params), dtype=params[0].dtype)
+        self.flat = params[0].new_empty(sum(p.numel() for p in params))
         self.missing = set(names)
         self.work: dist.Work | None = None
 
@@ -60,8 +60,8 @@ class MiniDDP(nn.Module):
         """Copy rank 0's parameters and buffers, fill the buckets, hook every parameter.
 
         Raises:
-            ValueError: a bucket size is not positive, nothing requires grad, or the ranks'
-                parameters differ in name, shape or dtype.
+            ValueError: a bucket size is not positive, nothing requires grad, the parameters
+                have several dtypes, or the ranks' differ in name, shape or dtype.
         """
         super().__init__()
         if bucket_cap_mb <= 0 or first_bucket_mb <= 0:
@@ -73,6 +73,8 @@ class MiniDDP(nn.Module):
         ]
         if not named:
             raise ValueError("module has no parameter that requires grad")
+        if len(dtypes := sorted({str(p.dtype) for _, p in named})) > 1:
+            raise ValueError(f"parameters must be of one dtype, got {', '.join(dtypes)}")
         agree("parameters", [(name, tuple(p.shape), str(p.dtype)) for name, p in named])
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, 0)
@@ -171,12 +173,15 @@ class _AllReduce(torch.autograd.Function):
 class SyncBatchNorm1d(nn.BatchNorm1d):
     """Batch norm over the batches of all ranks; torch's own wants GPUs."""
 
-    def forward(self, input: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
+    def forward(self, input: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Normalise by the mean and variance of all ranks' rows; in eval mode as the base class.
 
         Raises:
-            ValueError: all ranks together have a single row, whose variance says nothing.
+            ValueError: ``input`` is not a matrix, or all ranks together have a single row, whose
+                variance says nothing.
         """
+        if input.dim() != 2:
+            raise ValueError(f"input must be batch x features, got shape {tuple(input.shape)}")
         if not self.training:
             return super().forward(input)
         count = _AllReduce.apply(input.new_tensor([float(len(input))]))
@@ -189,7 +194,8 @@ class SyncBatchNorm1d(nn.BatchNorm1d):
             assert self.running_var is not None
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)
-                weight = self.momentum or 1 / self.num_batches_tracked.item()
+                average = 1 / self.num_batches_tracked.item()
+                weight = average if self.momentum is None else self.momentum
                 self.running_mean.lerp_(mean, weight)
                 self.running_var.lerp_(var * count / (count - 1), weight)
         out = (input - mean) * (var + self.eps).rsqrt()

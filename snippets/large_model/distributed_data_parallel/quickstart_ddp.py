@@ -15,6 +15,8 @@ def main() -> None:
     torch.manual_seed(0)
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpus else torch.device("cpu")
+    if gpus:
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if gpus else "gloo")
     rank, world_size = dist.get_rank(), dist.get_world_size()
     x = torch.randn(64, 8, dtype=torch.float64)

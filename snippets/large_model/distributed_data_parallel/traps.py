@@ -68,11 +68,12 @@ def no_sync_table(
     ``"flag"``: the flag is set between forward and backward; ``"backward"``: only the backward is
     inside.
     """
-    table = {}
-    for habit in ("right", "never", "first", "flag", "backward"):
-        ranks = run_ranks(_accumulate, 2, habit, wrap)
-        table[habit] = NoSyncOutcome([grad for grad, _ in ranks], ranks[0][1])
-    return table
+    habits = "right", "never", "first", "flag", "backward"
+    ranks = run_ranks(lambda: [_accumulate(habit, wrap) for habit in habits], 2)
+    return {
+        habit: NoSyncOutcome([grad for grad, _ in both], both[0][1])
+        for habit, both in zip(habits, zip(*ranks, strict=True), strict=True)
+    }
 
 
 class _Checkpointed(nn.Module):
