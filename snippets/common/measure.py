@@ -20,26 +20,23 @@ def ratio(
     *,
     repeats: int = 9,
     number: int | None = None,
-    clock: Callable[[], float] | None = None,
 ) -> float:
     """Return the median over `repeats` pairs of CPU time of f over CPU time of g.
 
     A timing makes `number` calls; None takes the first power of two that the faster one resolves.
-    Where the work is done by several processes, `clock` may be `perf_counter` instead.
 
     Raises: ValueError unless repeats and number are positive, or where g took no time at all.
     """
     if repeats < 1 or (number is not None and number < 1):
         raise ValueError(f"repeats and number must be positive, got {repeats} and {number}")
-    clock = clock or process_time
     if number is None:
         number = 1
-        while min(_seconds(f, number, clock), _seconds(g, number, clock)) < RESOLVED:
+        while min(_seconds(f, number), _seconds(g, number)) < RESOLVED:
             number *= 2
     ratios = []
     for turn in range(repeats):
         first, second = (f, g) if turn % 2 == 0 else (g, f)
-        times = [_seconds(first, number, clock), _seconds(second, number, clock)]
+        times = [_seconds(first, number), _seconds(second, number)]
         f_time, g_time = times if turn % 2 == 0 else reversed(times)
         if g_time == 0:
             raise ValueError(f"{number} calls of g took no measurable time; raise number")
@@ -47,9 +44,9 @@ def ratio(
     return median(ratios)
 
 
-def _seconds(function: Callable[[], object], number: int, clock: Callable[[], float]) -> float:
+def _seconds(function: Callable[[], object], number: int) -> float:
     """Return the CPU seconds of `number` calls."""
-    start = clock()
+    start = process_time()
     for call in repeat(function, number):
         call()
-    return clock() - start
+    return process_time() - start

@@ -57,11 +57,6 @@ def test_number_is_the_first_power_of_two_that_the_faster_one_resolves(clock):
     assert clock.calls.count("g") == 1 + 2 + 4 + 4  # three trials, then the one pair
 
 
-def test_another_clock_may_be_given():
-    readings = iter([0.0, 3.0, 10.0, 12.0])
-    assert measure.ratio(int, int, repeats=1, number=1, clock=lambda: next(readings)) == 1.5
-
-
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"number": 0}, {"number": -1}])
 def test_there_must_be_something_to_time(wrong):
     with pytest.raises(ValueError, match="must be positive"):
