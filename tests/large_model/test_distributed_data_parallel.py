@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections import deque
@@ -106,6 +107,21 @@ def test_only_the_warning_about_forking_beside_threads_is_silenced():
         warnings.warn(text, DeprecationWarning, stacklevel=1)
         with pytest.raises(DeprecationWarning):
             warnings.warn("another", DeprecationWarning, stacklevel=1)
+
+
+def test_python_3_12_warns_of_forking_beside_threads():
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait)
+    thread.start()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    leave.set()
+    thread.join()
+    assert any("multi-threaded" in str(w.message) for w in seen) == (sys.version_info >= (3, 12))
 
 
 def alive(pid):
@@ -766,6 +782,16 @@ def test_resume_goes_on_with_the_same_bits(n, tmp_path):
         assert after["resumed_from"] == "step-000006.pt"
         assert after["losses"] == before["losses"]
         assert after["parameter_sum"] == before["parameter_sum"]
+
+
+def test_without_settling_four_ranks_resume_with_other_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "settle", lambda self: None)
+    options = {"dropout": 0.1, "save": str(tmp_path)}
+    whole = run_ranks(lambda: train(**options), 4)[0]["losses"]
+    last = str(tmp_path / "step-000006.pt")
+    again = run_ranks(lambda: train(dropout=0.1, resume=last), 4)[0]["losses"]
+    assert again != whole
+    assert again == pytest.approx(whole, rel=1e-9)
 
 
 @pytest.mark.parametrize(
