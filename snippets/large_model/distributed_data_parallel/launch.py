@@ -182,11 +182,20 @@ def _rank_main(
             timeout=timedelta(seconds=timeout),
         )
         dist.barrier()  # a rank that fails at once must not keep the others from joining
-        end = pickle.dumps(_End(0, fn(*args)))
+        end = _pack(fn(*args))
         dist.destroy_process_group()
     except BaseException as error:
         end = pickle.dumps(_autopsy(error))
     sender.send_bytes(end)
+
+
+def _pack(result: Any) -> bytes:
+    """Pickle a result; what cannot be pickled says so in one way on every version of Python."""
+    try:
+        return pickle.dumps(_End(0, result))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        kind = type(result).__name__
+        raise TypeError(f"a result of type {kind} cannot be pickled: {error}") from error
 
 
 def _die_with_parent() -> None:
