@@ -40,7 +40,7 @@ class Parameter(Tensor):
     """
 
     # what is computed from a parameter is a plain tensor
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_function__: Any = torch._C._disabled_torch_function_impl
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> Any:
         """Share the memory of ``data`` but not its history."""
@@ -67,16 +67,26 @@ def _unique(pairs: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
 def _check_state(
     own: Mapping[str, Tensor], state: Mapping[str, Any], strict: bool
 ) -> tuple[list[str], list[str]]:
-    """Return the missing and unexpected names.  Raises as ``load_state_dict`` says."""
+    """Return the missing and the unexpected names.
+
+    Raises RuntimeError as ``load_state_dict`` does.
+    """
     missing = [name for name in own if name not in state]
     unexpected = [name for name in state if name not in own]
-    given = {n: list(t.shape) if isinstance(t, Tensor) else t for n, t in state.items()}
-    wanted = {n: list(t.shape) for n, t in own.items() if n in given}
-    wrong = [f"{n} is {given[n]!r}, not {wanted[n]}" for n in wanted if given[n] != wanted[n]]
+    wrong = []
+    for name in [name for name in own if name in state]:
+        given, wanted = getattr(state[name], "shape", state[name]), own[name].shape
+        if given != wanted:
+            wrong.append(f"{name}: expected {tuple(wanted)}, got {given}")
     if wrong or (strict and (missing or unexpected)):
         names = f"missing: {missing}; unexpected: {unexpected}"
-        raise RuntimeError(f"{names}; wrong shapes: {wrong}")
+        raise RuntimeError("; ".join([names, *wrong]))
     return missing, unexpected
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value that is no Parameter or Module may have a registered name."""
+    return isinstance(value, Tensor) and kind in (BUFFER, TRANSIENT)
 
 
 def _hang(hook: Callable, hooks: dict[object, Callable]) -> Callable[[], Any]:
@@ -87,7 +97,7 @@ def _hang(hook: Callable, hooks: dict[object, Callable]) -> Callable[[], Any]:
 
 
 class Module:
-    """State by name, a mode and hooks around f: Eq. (module-vs-functional-split)."""
+    """State by name, a mode and hooks: Eq. (module-vs-functional-split)."""
 
     training: bool
     _kinds: dict[str, str]
@@ -114,22 +124,27 @@ class Module:
 
         Raises TypeError for a registered name and a value of another kind.
         """
-        kind = vars(self).get("_kinds", {}).get(name, "")
+        kind = vars(self).get("_kinds", {}).get(name)
         if isinstance(value, Parameter):
             self._register(name, PARAMETER)
         elif isinstance(value, Module):
             self._register(name, MODULE)
-        elif kind and value is not None and not ("buffer" in kind and isinstance(value, Tensor)):
+        elif kind and not (value is None or _fits(value, kind)):
             raise TypeError(f"{name!r} is a {kind}, it cannot be {value!r}")
         super().__setattr__(name, value)
 
-    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+    def register_buffer(
+        self,
+        name: str,
+        tensor: Any,
+        persistent: bool = True,
+    ) -> None:
         """Make a tensor part of the state without being a parameter.
 
         Raises TypeError for no tensor, ValueError for a name that is taken.
         """
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"buffer {name!r} must be a tensor or None, got {tensor!r}")
+            raise TypeError(f"{name!r} must be a tensor or None, got {tensor!r}")
         if name in vars(self):
             raise ValueError(f"attribute {name!r} already exists")
         self._register(name, BUFFER if persistent else TRANSIENT)
@@ -137,8 +152,9 @@ class Module:
 
     def _children(self) -> dict[str, "Module"]:
         """Return the modules right below this one."""
-        keys = [key for key, kind in self._kinds.items() if kind == MODULE]
-        return {key: vars(self)[key] for key in keys if vars(self).get(key) is not None}
+        own, kinds = vars(self), self._kinds
+        keys = [key for key in kinds if kinds[key] == MODULE]
+        return {key: own[key] for key in keys if own.get(key) is not None}
 
     def _tree(self, path: str = "") -> Iterator[tuple[str, "Module"]]:
         """Yield this module and all below it, with their dotted names."""
@@ -147,7 +163,7 @@ class Module:
             yield from child._tree(f"{path}.{key}" if path else key)
 
     def _slots(self, *groups: set[str]) -> Iterator[tuple[str, "Module", str]]:
-        """Yield dotted name, owner and key of each tensor, a group of kinds at a time."""
+        """Yield dotted name, owner and key of each tensor, group after group."""
         for path, owner in self._tree():
             for kinds in groups:
                 for key, kind in owner._kinds.items():
@@ -160,7 +176,8 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield every parameter once."""
-        return _unique((name, vars(m)[key]) for name, m, key in self._slots({PARAMETER}))
+        slots = self._slots({PARAMETER})
+        return _unique((name, vars(m)[key]) for name, m, key in slots)
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every buffer once, persistent or not."""
@@ -172,7 +189,7 @@ class Module:
         return (p for _, p in self.named_parameters())
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return parameters and persistent buffers by name, sharing their memory."""
+        """Return parameters and persistent buffers by name, in the same memory."""
         slots = self._slots({PARAMETER}, {BUFFER})
         return {name: vars(m)[key].detach() for name, m, key in slots}
 
@@ -181,8 +198,8 @@ class Module:
     ) -> tuple[list[str], list[str]]:
         """Copy tensors in by name; return the missing and the unexpected names.
 
-        Raises RuntimeError, before anything is copied, for a wrong shape and, if strict,
-        for a missing or unexpected name.
+        Raises RuntimeError, before anything is copied, for a wrong shape and, if
+        strict, for a missing or unexpected name.
         """
         own = self.state_dict()
         missing, unexpected = _check_state(own, state, strict)
@@ -222,7 +239,7 @@ class Module:
         return self
 
     def register_forward_pre_hook(self, hook: Callable) -> Callable[[], Any]:
-        """Let ``hook(module, args)`` see or replace the input; return what removes it."""
+        """Let ``hook(module, args)`` see or replace the input; return a remover."""
         return _hang(hook, self._pre_hooks)
 
     def register_forward_hook(self, hook: Callable) -> Callable[[], Any]:
@@ -266,7 +283,12 @@ class Linear(Module):
     Raises ValueError for a size below 1.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+    ) -> None:
         """Draw the weight, then the bias."""
         _check_sizes(in_features=in_features, out_features=out_features)
         super().__init__()
@@ -275,9 +297,13 @@ class Linear(Module):
         self.bias = _uniform(in_features, out_features) if bias else None
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
-        """Call the function with the state.  Raises ValueError for another width."""
+        """Call the function with the state.
+
+        Raises ValueError for another width.
+        """
         if not x.dim() or x.size(-1) != self.in_features:
-            raise ValueError(f"expected [..., {self.in_features}], got {list(x.shape)}")
+            message = f"expected [..., {self.in_features}], got {list(x.shape)}"
+            raise ValueError(message)
         return F.linear(x, self.weight, self.bias)
 
 
@@ -302,12 +328,18 @@ class Conv2d(Module):
         _check_sizes(0, padding=padding)
         super().__init__()
         self.in_channels, self.stride, self.padding = in_channels, stride, padding
-        fan_in = in_channels * kernel_size**2
-        self.weight = _uniform(fan_in, out_channels, in_channels, kernel_size, kernel_size)
+        fan_in, square = in_channels * kernel_size**2, (kernel_size, kernel_size)
+        self.weight = _uniform(fan_in, out_channels, in_channels, *square)
         self.bias = _uniform(fan_in, out_channels) if bias else None
 
-    def forward(self, x: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch d i j"]:
-        """Call the function with the state.  Raises ValueError for other channels."""
+    def forward(
+        self,
+        x: Float[Tensor, "*batch c h w"],
+    ) -> Float[Tensor, "*batch d i j"]:
+        """Call the function with the state.
+
+        Raises ValueError for other channels.
+        """
         if x.dim() not in (3, 4) or x.size(-3) != self.in_channels:
             expected = f"[{self.in_channels}, h, w] with or without a batch"
             raise ValueError(f"expected {expected}, got {list(x.shape)}")
@@ -333,12 +365,17 @@ class Dropout(Module):
 
 
 class BatchNorm1d(Module):
-    """Parameters, buffers and mode for ``F.batch_norm``, Eq. (module-vs-functional-norm).
+    """All three for ``F.batch_norm``, Eq. (module-vs-functional-norm).
 
     Raises ValueError for a size below 1.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+    ) -> None:
         """Start from the identity and from the statistics of a standard normal."""
         _check_sizes(num_features=num_features)
         super().__init__()
@@ -353,13 +390,16 @@ class BatchNorm1d(Module):
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def forward(self, x: Float[Tensor, "batch c *length"]) -> Float[Tensor, "batch c *length"]:
+    def forward(
+        self,
+        x: Float[Tensor, "batch c *length"],
+    ) -> Float[Tensor, "batch c *length"]:
         """Call the function with everything; in training it updates the buffers.
 
         Raises ValueError for another shape, or for one value a feature in training.
         """
         if x.dim() not in (2, 3) or x.size(1) != self.num_features:
-            expected = f"[batch, {self.num_features}] or [batch, {self.num_features}, length]"
+            expected = f"[batch, {self.num_features}] with or without a length"
             raise ValueError(f"expected {expected}, got {list(x.shape)}")
         if self.training:
             if x.numel() <= self.num_features:
@@ -422,7 +462,10 @@ class Sequential(ModuleList):
 
 
 class Lambda(Module):
-    """A function in the clothes of a Module.  Raises TypeError for what cannot be called."""
+    """A function in the clothes of a Module.
+
+    Raises TypeError for what cannot be called.
+    """
 
     def __init__(self, function: Any) -> None:
         """Keep the function."""
@@ -436,25 +479,41 @@ class Lambda(Module):
         return self.function(*args)
 
 
-def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> Any:
-    """Call a module as f of the given state, Eq. (module-vs-functional-call).
+def _places_for(
+    module: Module,
+    params: Mapping[str, Tensor],
+) -> list[tuple[dict[str, Any], str, Tensor]]:
+    """Return where each new tensor goes: a ``__dict__``, a key, and the tensor.
 
-    What ``params`` does not name stays.  Raises TypeError for no Module, ValueError for an
-    unknown name or two values for one tied tensor.
+    Raises ValueError for an unknown name or two values for one tied tensor.
     """
-    if not isinstance(module, Module):
-        raise TypeError(f"expected a Module, got {module!r}")
-    slots = [(name, vars(m), key) for name, m, key in module._slots({PARAMETER, BUFFER, TRANSIENT})]
+    slots = [*module._slots({PARAMETER, BUFFER, TRANSIENT})]
     if unknown := params.keys() - {name for name, _, _ in slots}:
         raise ValueError(f"no parameter or buffer named {sorted(unknown)}")
     new: dict[int, Tensor] = {}
-    for name, home, key in slots:
-        if name in params and new.setdefault(id(home[key]), params[name]) is not params[name]:
-            raise ValueError(f"{name!r} is tied to a name that has another value")
-    old = [(home, key, home[key]) for _, home, key in slots if id(home[key]) in new]
+    for name, owner, key in slots:
+        if name in params:
+            tied = new.setdefault(id(vars(owner)[key]), params[name])
+            if tied is not params[name]:
+                raise ValueError(f"{name!r} is tied to a name with another value")
+    places = [(vars(owner), key) for _, owner, key in slots]
+    return [(home, k, new[id(home[k])]) for home, k in places if id(home[k]) in new]
+
+
+def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> Any:
+    """Call a module as f of the given state, Eq. (module-vs-functional-call).
+
+    What ``params`` does not name stays as it is.
+
+    Raises TypeError for no Module, ValueError for a name that cannot be replaced.
+    """
+    if not isinstance(module, Module):
+        raise TypeError(f"expected a Module, got {module!r}")
+    new = _places_for(module, params)
+    old = [(home, key, home[key]) for home, key, _ in new]
     try:
-        for home, key, tensor in old:
-            home[key] = new[id(tensor)]
+        for home, key, tensor in new:
+            home[key] = tensor
         return module(*args)
     finally:
         for home, key, tensor in old:
@@ -463,11 +522,11 @@ def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> An
 
 @dataclass(frozen=True)
 class Inventory:
-    """Which classes of ``torch.nn`` use which functions of ``F``, by their source.
+    """Which classes of ``torch.nn`` use which functions of ``F``, by the source.
 
-    ``uses`` maps a class to the functions that it names, itself or through its bases;
-    ``ways`` maps a function to how it is reached: "direct", "through" another function,
-    by a class of its own name only ("namesake"), or not at all ("none").
+    ``uses`` maps a class to the functions that it or its bases name; ``ways`` maps
+    a function to how a class reaches it: "direct", "through" another function, by
+    its name only ("namesake"), or not at all ("none").
     """
 
     uses: dict[str, frozenset[str]]
@@ -493,9 +552,11 @@ def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _used_functions(cls: type) -> frozenset[str]:
-    """Return what a class names of ``F``, in its own source and that of its bases."""
-    bases = [c for c in cls.__mro__ if issubclass(c, nn.Module) and c is not nn.Module]
-    nodes = [n for c in bases for n in _definitions(c.__module__).get(c.__name__, [])]
+    """Return what a class names of ``F``, in its source and that of its bases."""
+    nodes: list[ast.stmt] = []
+    for base in cls.__mro__:
+        if issubclass(base, nn.Module) and base is not nn.Module:
+            nodes += _definitions(base.__module__).get(base.__name__, [])
     walked = (part for node in nodes for part in ast.walk(node))
     dotted = (part for part in walked if isinstance(part, ast.Attribute))
     return frozenset(part.attr for part in dotted if ast.unparse(part.value) == "F")
@@ -514,11 +575,12 @@ def _public_functions() -> list[str]:
 
 
 def inventory() -> Inventory:
-    """Read the installed torch: which class has a function, which function a class?"""
-    found = {n: c for n, c in vars(nn).items() if inspect.isclass(c) and c is not nn.Module}
+    """Read the installed torch: which class uses which function?"""
+    found = {name: cls for name, cls in vars(nn).items() if inspect.isclass(cls)}
     classes = {n: c for n, c in found.items() if issubclass(c, nn.Module)}
+    classes.pop("Module")
     functions, defined = _public_functions(), _definitions(F.__name__)
-    uses = {name: _used_functions(cls) & {*functions} for name, cls in classes.items()}
+    uses = {n: _used_functions(cls) & {*functions} for n, cls in classes.items()}
     direct = frozenset().union(*uses.values())
     reached, waiting = set(), [*direct]
     while waiting:
@@ -557,11 +619,7 @@ def figure_split():
     for title, x in columns.items():
         ax.text(x, -0.75, title, ha="center", color=plot.MUTED, fontsize=14)
     for y, (name, (module, function)) in enumerate(rows.items()):
-        mode = (
-            "training" in str(getattr(function, "__code__", function).co_varnames)
-            if hasattr(function, "__code__")
-            else False
-        )
+        mode = "self.training" in inspect.getsource(type(module).forward)
         owned = [
             [key for key, _ in module.named_parameters()],
             [key.replace("num_batches_", "") for key, _ in module.named_buffers()],

@@ -256,9 +256,9 @@ def test_wrong_shapes_are_refused_in_any_case(strict):
             net.load_state_dict(state, strict)
     assert ours.bias.tolist() == before
     assert theirs.bias.tolist() == [0, 0, 0]  # torch copied what fitted
-    with pytest.raises(RuntimeError, match=r"weight is \[3, 3\], not \[3, 2\]"):
+    with pytest.raises(RuntimeError, match=r"weight: expected \(3, 2\), got .*\[3, 3\]"):
         ours.load_state_dict(state, strict)
-    with pytest.raises(RuntimeError, match=r"bias is 'x', not \[3\]"):
+    with pytest.raises(RuntimeError, match=r"bias: expected \(3,\), got x"):
         ours.load_state_dict({"bias": "x"}, strict)
 
 
@@ -306,7 +306,7 @@ def test_register_buffer_refuses():
     layer = own.Linear(1, 1)
     with pytest.raises(ValueError, match="attribute 'weight' already exists"):
         layer.register_buffer("weight", torch.ones(1))
-    with pytest.raises(TypeError, match="buffer 'b' must be a tensor or None, got 3"):
+    with pytest.raises(TypeError, match="'b' must be a tensor or None, got 3"):
         layer.register_buffer("b", 3)
 
 
@@ -419,7 +419,7 @@ def test_probability(p):
         (own.Linear(3, 1), (2, 4), r"expected \[..., 3\], got \[2, 4\]"),
         (own.Conv2d(3, 1, 1), (2, 4, 5, 5), r"expected \[3, h, w\] .* got \[2, 4, 5, 5\]"),
         (own.Conv2d(3, 1, 1), (1, 1, 3, 5, 5), r"got \[1, 1, 3, 5, 5\]"),
-        (own.BatchNorm1d(3), (2, 4), r"expected \[batch, 3\] or .* got \[2, 4\]"),
+        (own.BatchNorm1d(3), (2, 4), r"expected \[batch, 3\] with .* got \[2, 4\]"),
         (own.BatchNorm1d(3), (1, 3), r"more than one value a feature, got \[1, 3\]"),
     ],
 )
@@ -474,7 +474,7 @@ def test_functional_call_refuses():
         functional_call(layer, {"b": torch.ones(1), "a": torch.ones(1)}, torch.ones(1))
     tied = own.Sequential(layer, layer)
     two = {"0.bias": torch.ones(1), "1.bias": torch.zeros(1)}
-    with pytest.raises(ValueError, match=r"'1\.bias' is tied to a name that has another value"):
+    with pytest.raises(ValueError, match=r"'1\.bias' is tied to a name with another value"):
         functional_call(tied, two, torch.ones(1))
     assert functional_call(tied, dict.fromkeys(two, two["0.bias"]), torch.ones(1)).shape == (1,)
 
