@@ -615,14 +615,14 @@ def figure_split():
     }
     fig = Figure(figsize=(7.2, 4.3))
     ax = fig.subplots()
-    columns = {"参数": 2.05, "缓冲区": 3.65, "模式": 5.15, "函数": 6.4}
+    columns = {"参数 θ": 2.1, "缓冲区 s": 3.7, "模式 t": 5.2, "函数 f": 6.4}
     for title, x in columns.items():
         ax.text(x, -0.75, title, ha="center", color=plot.MUTED, fontsize=14)
     for y, (name, (module, function)) in enumerate(rows.items()):
         mode = "self.training" in inspect.getsource(type(module).forward)
         owned = [
             [key for key, _ in module.named_parameters()],
-            [key.replace("num_batches_", "") for key, _ in module.named_buffers()],
+            [key for key, _ in module.named_buffers()],
             ["training"] if mode else [],
         ]
         box = FancyBboxPatch(
@@ -635,7 +635,7 @@ def figure_split():
             text = "\n".join(keys) or "–"
             color = plot.CYCLE[i] if keys else plot.MUTED
             ax.text(x, y, text, ha="center", va="center", color=color, fontsize=12)
-        ax.text(6.4, y, function.__name__, ha="center", va="center", fontsize=13)
+        ax.text(6.42, y, f"F.{function.__name__}", ha="center", va="center", fontsize=12)
     ax.set(xlim=(-0.1, 7.1), ylim=(3.55, -1.05))
     ax.set_axis_off()
     return fig
@@ -645,7 +645,7 @@ _WAYS = {
     "direct": "源码里用到",
     "through": "经别的函数用到",
     "namesake": "只有同名的类",
-    "none": "没有",
+    "none": "没有类",
 }
 
 
@@ -665,12 +665,14 @@ def figure_inventory():
         left = 0
         for i, ((label, count), color) in enumerate(zip(counts.items(), colors, strict=True)):
             ax.barh(y, count, left=left, height=0.34, color=plot.CYCLE[color], alpha=0.85)
-            x, side = left + count / 2, -1 if i % 2 == 0 else 1
-            ax.text(x, y + side * 0.3, f"{label} {count}", ha="center", va="center", fontsize=12)
+            last = i == len(counts) - 1
+            x, side = (left + count + 2, 0) if last else (left + count / 2, i % 2 * 2 - 1)
+            align = "left" if last else "center"
+            ax.text(x, y + side * 0.29, f"{label} {count}", ha=align, va="center", fontsize=12)
             left += count
         total = f"{'类' if y == 0 else '函数'} {left}"
         ax.text(-3, y, total, ha="right", va="center", fontsize=13)
-    ax.set(xlim=(-26, 172), ylim=(1.55, -0.55))
+    ax.set(xlim=(-28, 196), ylim=(1.55, -0.55))
     ax.set_axis_off()
     return fig
 
@@ -681,25 +683,26 @@ def figure_overhead():
 
     from snippets.common import plot, records
 
-    ratios = records.load("python/module-vs-functional").results["ratio"]
+    record = records.load("python/module-vs-functional")
+    ratios, widths = record.results["ratio"], record.inputs["widths"]
     fig = Figure(figsize=(7.2, 3.9))
     ax = fig.subplots()
     lines = [("linear", "nn", 0, "o"), ("linear", "own", 0, "s")]
     lines += [("relu", "nn", 1, "o"), ("relu", "own", 1, "s")]
     for layer, who, color, marker in lines:
-        points = {int(w[1:]): r[who] - 1 for w, r in ratios[layer].items()}
+        points = {w: ratios[layer][f"w{w}"][who] - 1 for w in widths}
         label = {"nn": "torch", "own": "自己的"}[who] + {"linear": " Linear", "relu": " ReLU"}[
             layer
         ]
         style = "-" if who == "nn" else ":"
-        shown = {w: max(100 * e, 0.1) for w, e in points.items()}
+        shown = {w: max(100 * excess, 0.1) for w, excess in points.items()}
         ax.plot(
             *zip(*shown.items(), strict=True), style, color=plot.CYCLE[color], marker=marker,
             label=label,
         )  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="宽度 n", ylabel="比函数多花的时间（%）")
     ax.set_xticks([4**k for k in range(6)], [str(4**k) for k in range(6)])
-    ax.set_yticks([0.1, 1, 10, 100], ["≤0.1", "1", "10", "100"])
+    ax.set_yticks([1, 10, 100], ["1", "10", "100"])
     ax.minorticks_off()
     ax.legend()
     return fig

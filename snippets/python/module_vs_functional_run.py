@@ -70,9 +70,10 @@ def run(widths: list[int], batch: int, repeats: int) -> dict[str, Any]:
             layer: {f"w{width}": times(ways(width, x)) for width, x in inputs.items()}
             for layer, ways in layers.items()
         }
-    results["overhead"] = {
-        layer: round((first["own"] - 1) / (first["nn"] - 1), 2)
-        for layer, table in results["ratio"].items()
-        if (first := table[f"w{widths[0]}"])
-    }
+    for layer, table in results["ratio"].items():
+        excess = {width: table[f"w{width}"]["nn"] - 1 for width in widths}
+        own_excess = table[f"w{widths[0]}"]["own"] - 1
+        results.setdefault("overhead", {})[layer] = round(own_excess / excess[widths[0]], 2)
+        small = [width for width in widths if excess[width] < 0.1]
+        results.setdefault("below_a_tenth", {})[layer] = min(small, default="beyond")
     return results | {"inventory": count_inventory()}

@@ -607,6 +607,7 @@ def test_what_the_page_says_of_the_record():
         assert table["w1"]["own"] < table["w1"]["nn"]
     assert results["ratio"]["linear"]["w1024"]["nn"] < results["ratio"]["relu"]["w1024"]["nn"]
     assert max(results["overhead"].values()) < 1
+    assert results["below_a_tenth"] == {"linear": 256, "relu": "beyond"}
     counts = results["inventory"]
     ways = ("direct", "through", "namesake", "none")
     assert sum(counts[way] for way in ways) == counts["functions"]
