@@ -89,8 +89,10 @@ def _fits(value: Any, kind: str) -> bool:
     return isinstance(value, Tensor) and kind in (BUFFER, TRANSIENT)
 
 
-def _hang(hook: Callable, hooks: dict[object, Callable]) -> Callable[[], Any]:
-    """Add a hook and return what removes it again."""
+def _hang(hook: Any, hooks: dict[object, Callable]) -> Callable[[], Any]:
+    """Add a hook and return what removes it.  Raises TypeError for no function."""
+    if not callable(hook):
+        raise TypeError(f"expected a function, got {hook!r}")
     key = object()
     hooks[key] = hook
     return partial(hooks.pop, key)
@@ -150,25 +152,26 @@ class Module:
         self._register(name, BUFFER if persistent else TRANSIENT)
         vars(self)[name] = tensor
 
-    def _children(self) -> dict[str, "Module"]:
-        """Return the modules right below this one."""
-        own, kinds = vars(self), self._kinds
-        keys = [key for key in kinds if kinds[key] == MODULE]
-        return {key: own[key] for key in keys if own.get(key) is not None}
+    def _children(self) -> list[tuple[str, "Module"]]:
+        """Return the modules right below this one, with their names."""
+        kinds, home = self._kinds.items(), vars(self)
+        pairs = [(key, home.get(key)) for key, kind in kinds if kind == MODULE]
+        return [(key, child) for key, child in pairs if child is not None]
 
     def _tree(self, path: str = "") -> Iterator[tuple[str, "Module"]]:
         """Yield this module and all below it, with their dotted names."""
         yield path, self
-        for key, child in self._children().items():
+        for key, child in self._children():
             yield from child._tree(f"{path}.{key}" if path else key)
 
-    def _slots(self, *groups: set[str]) -> Iterator[tuple[str, "Module", str]]:
-        """Yield dotted name, owner and key of each tensor, group after group."""
+    def _slots(self, *groups: set[str]) -> Iterator[tuple[str, dict, str]]:
+        """Yield each tensor's dotted name and place, group after group of kinds."""
         for path, owner in self._tree():
+            prefix, home = f"{path}." if path else "", vars(owner)
             for kinds in groups:
                 for key, kind in owner._kinds.items():
-                    if kind in kinds and vars(owner).get(key) is not None:
-                        yield f"{path}.{key}" if path else key, owner, key
+                    if kind in kinds and home.get(key) is not None:
+                        yield prefix + key, home, key
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """Yield every module once, this one first and without a name."""
@@ -177,12 +180,12 @@ class Module:
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield every parameter once."""
         slots = self._slots({PARAMETER})
-        return _unique((name, vars(m)[key]) for name, m, key in slots)
+        return _unique((name, home[key]) for name, home, key in slots)
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every buffer once, persistent or not."""
         slots = self._slots({BUFFER, TRANSIENT})
-        return _unique((name, vars(m)[key]) for name, m, key in slots)
+        return _unique((name, home[key]) for name, home, key in slots)
 
     def parameters(self) -> Iterator[Parameter]:
         """Yield what an optimizer needs."""
@@ -191,7 +194,7 @@ class Module:
     def state_dict(self) -> dict[str, Tensor]:
         """Return parameters and persistent buffers by name, in the same memory."""
         slots = self._slots({PARAMETER}, {BUFFER})
-        return {name: vars(m)[key].detach() for name, m, key in slots}
+        return {name: home[key].detach() for name, home, key in slots}
 
     def load_state_dict(
         self, state: Mapping[str, Any], strict: bool = True
@@ -219,7 +222,7 @@ class Module:
 
     def apply(self, function: Callable[["Module"], Any]) -> "Module":
         """Call a function with every module, the deepest first, this one last."""
-        for _, child in _unique(self._children().items()):
+        for _, child in _unique(self._children()):
             child.apply(function)
         function(self)
         return self
@@ -231,18 +234,17 @@ class Module:
         """
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
             raise TypeError(f"expected a floating-point dtype, got {dtype!r}")
-        for _, owner, key in self._slots({PARAMETER, BUFFER, TRANSIENT}):
-            tensor = vars(owner)[key]
-            for t in (tensor, tensor.grad):
+        for _, home, key in self._slots({PARAMETER, BUFFER, TRANSIENT}):
+            for t in (home[key], home[key].grad):
                 if t is not None and t.is_floating_point():
                     t.data = t.data.to(dtype)
         return self
 
-    def register_forward_pre_hook(self, hook: Callable) -> Callable[[], Any]:
+    def register_forward_pre_hook(self, hook: Any) -> Callable[[], Any]:
         """Let ``hook(module, args)`` see or replace the input; return a remover."""
         return _hang(hook, self._pre_hooks)
 
-    def register_forward_hook(self, hook: Callable) -> Callable[[], Any]:
+    def register_forward_hook(self, hook: Any) -> Callable[[], Any]:
         """Let ``hook(module, args, y)`` see or replace the output, likewise."""
         return _hang(hook, self._hooks)
 
@@ -352,10 +354,10 @@ class Dropout(Module):
     Raises ValueError unless 0 <= p <= 1.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: Any = 0.5) -> None:
         """Keep the probability."""
-        if not 0 <= p <= 1:
-            raise ValueError(f"p must be from 0 to 1, got {p!r}")
+        if not isinstance(p, float | int) or not 0 <= p <= 1:
+            raise ValueError(f"p must be a number from 0 to 1, got {p!r}")
         super().__init__()
         self.p = p
 
@@ -482,7 +484,7 @@ class Lambda(Module):
 def _places_for(
     module: Module,
     params: Mapping[str, Tensor],
-) -> list[tuple[dict[str, Any], str, Tensor]]:
+) -> list[tuple[dict, str, Tensor]]:
     """Return where each new tensor goes: a ``__dict__``, a key, and the tensor.
 
     Raises ValueError for an unknown name or two values for one tied tensor.
@@ -491,13 +493,13 @@ def _places_for(
     if unknown := params.keys() - {name for name, _, _ in slots}:
         raise ValueError(f"no parameter or buffer named {sorted(unknown)}")
     new: dict[int, Tensor] = {}
-    for name, owner, key in slots:
+    for name, home, key in slots:
         if name in params:
-            tied = new.setdefault(id(vars(owner)[key]), params[name])
+            tied = new.setdefault(id(home[key]), params[name])
             if tied is not params[name]:
                 raise ValueError(f"{name!r} is tied to a name with another value")
-    places = [(vars(owner), key) for _, owner, key in slots]
-    return [(home, k, new[id(home[k])]) for home, k in places if id(home[k]) in new]
+    places = [(home, key, id(home[key])) for _, home, key in slots]
+    return [(home, key, new[old]) for home, key, old in places if old in new]
 
 
 def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> Any:
