@@ -75,7 +75,8 @@ def _check_state(
     unexpected = [name for name in state if name not in own]
     wrong = []
     for name in [name for name in own if name in state]:
-        given, wanted = getattr(state[name], "shape", state[name]), own[name].shape
+        given = getattr(state[name], "shape", state[name])
+        wanted = own[name].shape
         if given != wanted:
             wrong.append(f"{name}: expected {tuple(wanted)}, got {given}")
     if wrong or (strict and (missing or unexpected)):
@@ -85,12 +86,15 @@ def _check_state(
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether a value that is no Parameter or Module may have a registered name."""
+    """Whether the name is a buffer's and the value a tensor."""
     return isinstance(value, Tensor) and kind in (BUFFER, TRANSIENT)
 
 
 def _hang(hook: Any, hooks: dict[object, Callable]) -> Callable[[], Any]:
-    """Add a hook and return what removes it.  Raises TypeError for no function."""
+    """Add a hook and return what removes it.
+
+    Raises TypeError for what cannot be called.
+    """
     if not callable(hook):
         raise TypeError(f"expected a function, got {hook!r}")
     key = object()
@@ -107,16 +111,18 @@ class Module:
     _hooks: dict[object, Callable]
 
     def __init__(self) -> None:
-        """Prepare the tables; a subclass calls this before it assigns anything."""
+        """Prepare the tables; a subclass calls this before it assigns."""
         vars(self).update(training=True, _kinds={}, _pre_hooks={}, _hooks={})
 
     def _register(self, name: str, kind: str) -> None:
         """Note of what kind an attribute is.
 
-        Raises AttributeError before ``Module.__init__``, ValueError for a bad name.
+        Raises AttributeError before ``Module.__init__``, ValueError for a bad
+        name.
         """
         if "_kinds" not in vars(self):
-            raise AttributeError(f"super().__init__() must come before {name!r}")
+            message = f"super().__init__() must come before {name!r}"
+            raise AttributeError(message)
         if not name or "." in name or hasattr(type(self), name):
             raise ValueError(f"expected a new name without dots, got {name!r}")
         self._kinds[name] = kind
@@ -165,7 +171,7 @@ class Module:
             yield from child._tree(f"{path}.{key}" if path else key)
 
     def _slots(self, *groups: set[str]) -> Iterator[tuple[str, dict, str]]:
-        """Yield each tensor's dotted name and place, group after group of kinds."""
+        """Yield each tensor's name and place, group after group of kinds."""
         for path, owner in self._tree():
             prefix, home = f"{path}." if path else "", vars(owner)
             for kinds in groups:
@@ -192,7 +198,7 @@ class Module:
         return (p for _, p in self.named_parameters())
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return parameters and persistent buffers by name, in the same memory."""
+        """Return parameters and persistent buffers by name, not copied."""
         slots = self._slots({PARAMETER}, {BUFFER})
         return {name: home[key].detach() for name, home, key in slots}
 
@@ -221,7 +227,7 @@ class Module:
         return self.train(False)
 
     def apply(self, function: Callable[["Module"], Any]) -> "Module":
-        """Call a function with every module, the deepest first, this one last."""
+        """Call a function with every module, children first, this one last."""
         for _, child in _unique(self._children()):
             child.apply(function)
         function(self)
@@ -241,11 +247,11 @@ class Module:
         return self
 
     def register_forward_pre_hook(self, hook: Any) -> Callable[[], Any]:
-        """Let ``hook(module, args)`` see or replace the input; return a remover."""
+        """Let ``hook(module, args)`` see or change the input; return an undo."""
         return _hang(hook, self._pre_hooks)
 
     def register_forward_hook(self, hook: Any) -> Callable[[], Any]:
-        """Let ``hook(module, args, y)`` see or replace the output, likewise."""
+        """Let ``hook(module, args, y)`` see or change the output, likewise."""
         return _hang(hook, self._hooks)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -267,10 +273,11 @@ class Module:
 
 
 def _check_sizes(least: int = 1, **sizes: Any) -> None:
-    """Raise ValueError for a size that is not an integer of at least ``least``."""
+    """Raise ValueError for a size that is no integer >= ``least``."""
     for name, size in sizes.items():
         if not isinstance(size, int) or size < least:
-            raise ValueError(f"{name} must be an integer >= {least}, got {size!r}")
+            message = f"{name} must be an integer >= {least}, got {size!r}"
+            raise ValueError(message)
 
 
 def _uniform(fan_in: int, *shape: int) -> Parameter:
@@ -329,8 +336,9 @@ class Conv2d(Module):
         _check_sizes(**sizes, kernel_size=kernel_size, stride=stride)
         _check_sizes(0, padding=padding)
         super().__init__()
-        self.in_channels, self.stride, self.padding = in_channels, stride, padding
-        fan_in, square = in_channels * kernel_size**2, (kernel_size, kernel_size)
+        self.in_channels = in_channels
+        self.stride, self.padding = stride, padding
+        fan_in, square = in_channels * kernel_size**2, [kernel_size] * 2
         self.weight = _uniform(fan_in, out_channels, in_channels, *square)
         self.bias = _uniform(fan_in, out_channels) if bias else None
 
@@ -378,7 +386,7 @@ class BatchNorm1d(Module):
         eps: float = 1e-5,
         momentum: float = 0.1,
     ) -> None:
-        """Start from the identity and from the statistics of a standard normal."""
+        """Start from the identity and the statistics of a standard normal."""
         _check_sizes(num_features=num_features)
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -396,9 +404,9 @@ class BatchNorm1d(Module):
         self,
         x: Float[Tensor, "batch c *length"],
     ) -> Float[Tensor, "batch c *length"]:
-        """Call the function with everything; in training it updates the buffers.
+        """Call the function with everything; training updates the buffers.
 
-        Raises ValueError for another shape, or for one value a feature in training.
+        Raises ValueError for another shape, in training for one value a feature.
         """
         if x.dim() not in (2, 3) or x.size(1) != self.num_features:
             expected = f"[batch, {self.num_features}] with or without a length"
@@ -421,7 +429,10 @@ class BatchNorm1d(Module):
 
 
 class ModuleList(Module):
-    """Modules under the names 0, 1, 2, ...  Raises TypeError for anything else."""
+    """Modules under the names 0, 1, 2, ...
+
+    Raises TypeError for what is no Module.
+    """
 
     def __init__(self, modules: Iterable[Any] = ()) -> None:
         """Append the modules one by one."""
@@ -497,17 +508,22 @@ def _places_for(
         if name in params:
             tied = new.setdefault(id(home[key]), params[name])
             if tied is not params[name]:
-                raise ValueError(f"{name!r} is tied to a name with another value")
+                message = f"{name!r} is tied to a name with another value"
+                raise ValueError(message)
     places = [(home, key, id(home[key])) for _, home, key in slots]
     return [(home, key, new[old]) for home, key, old in places if old in new]
 
 
-def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> Any:
+def functional_call(
+    module: Any,
+    params: Mapping[str, Tensor],
+    *args: Any,
+) -> Any:
     """Call a module as f of the given state, Eq. (module-vs-functional-call).
 
     What ``params`` does not name stays as it is.
 
-    Raises TypeError for no Module, ValueError for a name that cannot be replaced.
+    Raises TypeError for no Module, ValueError as ``_places_for`` does.
     """
     if not isinstance(module, Module):
         raise TypeError(f"expected a Module, got {module!r}")
@@ -524,11 +540,11 @@ def functional_call(module: Any, params: Mapping[str, Tensor], *args: Any) -> An
 
 @dataclass(frozen=True)
 class Inventory:
-    """Which classes of ``torch.nn`` use which functions of ``F``, by the source.
+    """Which classes of ``torch.nn`` use which functions of ``F``.
 
-    ``uses`` maps a class to the functions that it or its bases name; ``ways`` maps
-    a function to how a class reaches it: "direct", "through" another function, by
-    its name only ("namesake"), or not at all ("none").
+    ``uses`` maps a class to the functions that it or its bases name; ``ways``
+    maps a function to how a class reaches it: "direct", "through" another
+    function, by its name only ("namesake"), or not at all ("none").
     """
 
     uses: dict[str, frozenset[str]]
@@ -554,14 +570,15 @@ def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _used_functions(cls: type) -> frozenset[str]:
-    """Return what a class names of ``F``, in its source and that of its bases."""
+    """Return what a class and its bases name of ``F``."""
     nodes: list[ast.stmt] = []
     for base in cls.__mro__:
         if issubclass(base, nn.Module) and base is not nn.Module:
             nodes += _definitions(base.__module__).get(base.__name__, [])
     walked = (part for node in nodes for part in ast.walk(node))
     dotted = (part for part in walked if isinstance(part, ast.Attribute))
-    return frozenset(part.attr for part in dotted if ast.unparse(part.value) == "F")
+    named = (part for part in dotted if ast.unparse(part.value) == "F")
+    return frozenset(part.attr for part in named)
 
 
 def _public_functions() -> list[str]:
