@@ -632,9 +632,9 @@ def figure_split():
         "nn.Dropout": (nn.Dropout(), F.dropout),
         "nn.BatchNorm1d": (nn.BatchNorm1d(3), F.batch_norm),
     }
-    fig = Figure(figsize=(7.2, 4.3))
+    fig = Figure(figsize=(5.4, 4.0))
     ax = fig.subplots()
-    columns = {"参数 θ": 2.1, "缓冲区 s": 3.7, "模式 t": 5.2, "函数 f": 6.4}
+    columns = {"参数 θ": 2.0, "缓冲区 s": 3.35, "模式 t": 4.75}
     for title, x in columns.items():
         ax.text(x, -0.75, title, ha="center", color=plot.MUTED, fontsize=14)
     for y, (name, (module, function)) in enumerate(rows.items()):
@@ -645,17 +645,16 @@ def figure_split():
             ["training"] if mode else [],
         ]
         box = FancyBboxPatch(
-            (-0.05, y - 0.42), 5.8, 0.84, boxstyle="round,pad=0.02", facecolor="none",
+            (-0.05, y - 0.42), 5.3, 0.84, boxstyle="round,pad=0.02", facecolor="none",
             edgecolor=plot.GRID, linewidth=1.5,
         )  # fmt: skip
         ax.add_patch(box)
-        ax.text(0.05, y, name, va="center", fontsize=13)
-        for i, (x, keys) in enumerate(zip(columns.values(), owned, strict=False)):
+        ax.text(0.05, y, f"{name}\nF.{function.__name__}", va="center", fontsize=12)
+        for i, (x, keys) in enumerate(zip(columns.values(), owned, strict=True)):
             text = "\n".join(keys) or "–"
             color = plot.CYCLE[i] if keys else plot.MUTED
-            ax.text(x, y, text, ha="center", va="center", color=color, fontsize=12)
-        ax.text(6.42, y, f"F.{function.__name__}", ha="center", va="center", fontsize=12)
-    ax.set(xlim=(-0.1, 7.1), ylim=(3.55, -1.05))
+            ax.text(x, y, text, ha="center", va="center", color=color, fontsize=11)
+    ax.set(xlim=(-0.12, 5.34), ylim=(3.55, -1.05))
     ax.set_axis_off()
     return fig
 
@@ -678,7 +677,7 @@ def figure_inventory():
     using = sum(map(bool, found.uses.values()))
     classes = {"用到 F": using, "不用 F": len(found.uses) - using}
     functions = {label: [*found.ways.values()].count(way) for way, label in _WAYS.items()}
-    fig = Figure(figsize=(7.2, 3.6))
+    fig = Figure(figsize=(5.4, 3.2))
     ax = fig.subplots()
     for y, (counts, colors) in enumerate([(classes, (0, 1)), (functions, (0, 5, 4, 1))]):
         left = 0
@@ -691,7 +690,7 @@ def figure_inventory():
             left += count
         total = f"{'类' if y == 0 else '函数'} {left}"
         ax.text(-3, y, total, ha="right", va="center", fontsize=13)
-    ax.set(xlim=(-28, 196), ylim=(1.55, -0.55))
+    ax.set(xlim=(-42, 206), ylim=(1.55, -0.55))
     ax.set_axis_off()
     return fig
 
@@ -704,7 +703,7 @@ def figure_overhead():
 
     record = records.load("python/module-vs-functional")
     ratios, widths = record.results["ratio"], record.inputs["widths"]
-    fig = Figure(figsize=(7.2, 3.9))
+    fig = Figure(figsize=(5.4, 3.8))
     ax = fig.subplots()
     lines = [("linear", "nn", 0, "o"), ("linear", "own", 0, "s")]
     lines += [("relu", "nn", 1, "o"), ("relu", "own", 1, "s")]
