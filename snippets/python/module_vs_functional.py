@@ -713,7 +713,7 @@ def figure_overhead():
             layer
         ]
         style = "-" if who == "nn" else ":"
-        shown = {w: max(100 * excess, 0.1) for w, excess in points.items()}
+        shown = {w: 100 * excess for w, excess in points.items() if excess > 0.005}
         ax.plot(
             *zip(*shown.items(), strict=True), style, color=plot.CYCLE[color], marker=marker,
             label=label,
