@@ -750,3 +750,4 @@ def test_figures_draw_in_both_modes():
         "figure_names": 1,
     }
     assert "unwrap" in frames["figure_calls"][0].light
+    assert exports_of() == {}
