@@ -43,7 +43,7 @@ class InvalidSymbolNameError(ValueError):
 
 
 class Export(NamedTuple):
-    """What a public name stands for, and the module and name it is defined as."""
+    """What a public name stands for, and where that is defined."""
 
     symbol: Any
     module: str
@@ -55,7 +55,7 @@ _REGISTRY: dict[str, dict[str, Export]] = {api_name: {} for api_name in _ATTRIBU
 
 
 class partial:
-    """A call with some arguments given: Eq. (decorators-and-tf-export-partial)."""
+    """A call that waits: Eq. (decorators-and-tf-export-partial)."""
 
     __slots__ = ("__dict__", "__weakref__", "args", "func", "keywords")
     func: Any
@@ -68,8 +68,8 @@ class partial:
         Raises TypeError unless ``func`` can be called.
         """
         if not callable(func):
-            raise TypeError(f"the first argument must be callable, got {func!r}")
-        if isinstance(func, partial) and not vars(func):  # no attribute gets lost
+            raise TypeError(f"expected something to call, got {func!r}")
+        if isinstance(func, partial) and not vars(func):  # nothing gets lost
             args, keywords = func.args + args, func.keywords | keywords
             func = func.func
         self.func, self.args, self.keywords = func, args, keywords
@@ -89,7 +89,7 @@ class partial:
 def unwrap(symbol: Any) -> Any:
     """The innermost function of a stack: Eq. (decorators-and-tf-export-unwrap).
 
-    Only an object's own ``__wrapped__`` counts.  Raises ValueError for a circle.
+    Only its own ``__wrapped__`` counts.  Raises ValueError for a circle.
     """
     seen: list[Any] = []
     while "__wrapped__" in getattr(symbol, "__dict__", ()):
@@ -108,8 +108,9 @@ def _attribute(api_name: str) -> str:
 
 def _check_name(name: Any, api_name: str) -> None:
     if not isinstance(name, str):
-        hint = "; forgot the parentheses of @tf_export()?" if callable(name) else ""
-        raise InvalidSymbolNameError(f"expected public names, got {name!r}{hint}")
+        problem = f"expected public names, got {name!r}"
+        hint = "; forgot the parentheses of @tf_export()?"
+        raise InvalidSymbolNameError(problem + hint * callable(name))
     parts = name.split(".")
     if not all(part.isidentifier() and not iskeyword(part) for part in parts):
         raise InvalidSymbolNameError(f"{name!r} is not made of names and dots")
@@ -120,7 +121,7 @@ def _check_name(name: Any, api_name: str) -> None:
 
 
 class api_export:
-    """A decorator that notes a symbol's public names, the preferred one first."""
+    """A decorator that notes the public names of a symbol."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ class api_export:
         v1: Any = None,
         allow_multiple_exports: bool = False,
     ) -> None:
-        """Keep the names; version 1 has the same ones unless ``v1`` lists others.
+        """Keep the names; version 1 has the same unless ``v1`` lists others.
 
         Raises InvalidSymbolNameError without names or for one that cannot be,
         ValueError for an unknown API, TypeError if ``v1`` is a single string.
@@ -156,11 +157,13 @@ class api_export:
         if not (callable(target) and hasattr(target, "__qualname__")):
             problem = f"expected function or class, got {type(target).__name__}"
             raise TypeError(f"cannot export {target!r}: {problem}")
-        attribute, own = _attribute(self.api_name), getattr(target, "__dict__", {})
+        attribute = _attribute(self.api_name)
+        own = getattr(target, "__dict__", {})
         if attribute in own and not self.allow_multiple_exports:
             problem = f"is already exposed as {own[attribute]}"
             raise SymbolAlreadyExposedError(f"{target.__qualname__} {problem}")
-        new = self._exports(Export(symbol, target.__module__, target.__qualname__))
+        place = target.__module__, target.__qualname__
+        new = self._exports(Export(symbol, *place))
         both = {attribute: self.names, attribute + "_v1": self.names_v1}
         try:
             for key, names in both.items():
@@ -173,14 +176,15 @@ class api_export:
         return symbol
 
     def export_constant(self, module_name: str, name: str) -> None:
-        """Note the names of a constant, which takes no attributes, on its module.
+        """Note the names of a constant on its module.
 
-        Raises ValueError unless the module is imported and has the constant, and
-        SymbolAlreadyExposedError where a name is taken.
+        Raises ValueError unless the module is imported and has the constant,
+        and SymbolAlreadyExposedError where a name is taken.
         """
         own = getattr(sys.modules.get(module_name), "__dict__", {})
         if name not in own:
-            raise ValueError(f"no {name!r} in an imported module {module_name!r}")
+            problem = f"in an imported module {module_name!r}"
+            raise ValueError(f"no {name!r} {problem}")
         new = self._exports(Export(own[name], module_name, name))
         attribute = _attribute(self.api_name).replace("names", "constants")
         both = {attribute: self.names, attribute + "_v1": self.names_v1}
@@ -190,11 +194,12 @@ class api_export:
 
     def _exports(self, export: Export) -> dict[str, Export]:
         """What to add to the registry; another symbol's name is refused."""
-        new = dict.fromkeys([*self.names, *map(V1.__add__, self.names_v1)], export)
+        names = *self.names, *(V1 + name for name in self.names_v1)
+        new = dict.fromkeys(names, export)
         taken = _REGISTRY[self.api_name]
         for name in sorted(new.keys() & taken.keys()):
-            if taken[name][1:] != export[1:]:  # the same place again is a reload
-                old, other = (f"{e.module}.{e.name}" for e in (taken[name], export))
+            if taken[name][1:] != export[1:]:  # else a reload
+                old, other = (".".join(e[1:]) for e in (taken[name], export))
                 problem = f"{name!r} stands for {old}, not for {other}"
                 raise SymbolAlreadyExposedError(problem)
         return new
@@ -246,7 +251,7 @@ def get_canonical_name_for_symbol(
 
 
 def exports_of(api_name: str = "tensorflow") -> dict[str, Export]:
-    """A copy of an API's exports so far.  Raises ValueError for an unknown API."""
+    """A copy of an API's exports.  Raises ValueError for an unknown API."""
     _attribute(api_name)
     return dict(_REGISTRY[api_name])
 
@@ -261,7 +266,7 @@ def get_symbol_from_name(name: str, api_name: str = "tensorflow") -> Any:
 
 
 def _namespaces(exports: Exports) -> dict[str, dict[str, Export | None]]:
-    """{namespace: {attribute: export, or None for a namespace}}, "" for the root.
+    """{namespace: {attribute: export, None for a namespace}}, "" for the root.
 
     Raises InvalidSymbolNameError where a name is both a symbol and a namespace.
     """
@@ -279,10 +284,10 @@ def _namespaces(exports: Exports) -> dict[str, dict[str, Export | None]]:
 
 
 def build_api(root: str, exports: Exports | None = None) -> ModuleType:
-    """Make an API's modules in memory, importable below ``root``; return the root.
+    """Make an API's modules in memory, to be imported below ``root``.
 
-    Raises InvalidSymbolNameError where a name is both a symbol and a namespace, and
-    ValueError unless ``root`` is a name that is free or was built before.
+    Raises InvalidSymbolNameError where a name is both a symbol and a namespace,
+    and ValueError unless ``root`` is a name that is free or was built before.
     """
     tree = _namespaces(exports_of() if exports is None else exports)
     taken = root in sys.modules and not hasattr(sys.modules[root], "_built")
@@ -291,14 +296,16 @@ def build_api(root: str, exports: Exports | None = None) -> ModuleType:
     modules = {}
     for namespace in tree:
         full = f"{root}.{namespace}".rstrip(".")
-        modules[full] = module_from_spec(ModuleSpec(full, None, is_package=True))
+        spec = ModuleSpec(full, None, is_package=True)
+        modules[full] = module_from_spec(spec)
     for module, content in zip(modules.values(), tree.values(), strict=True):
         module.__dict__.update(_built=True, __all__=sorted(content))
         for name, export in content.items():
             inner = modules.get(f"{module.__name__}.{name}")
             setattr(module, name, export.symbol if export else inner)
-    for name in [name for name in sys.modules if f"{name}.".startswith(f"{root}.")]:
-        del sys.modules[name]
+    for name in list(sys.modules):
+        if f"{name}.".startswith(f"{root}."):
+            del sys.modules[name]
     sys.modules.update(modules)
     return modules[root]
 
@@ -306,7 +313,8 @@ def build_api(root: str, exports: Exports | None = None) -> ModuleType:
 def _check_source(public: str, export: Export) -> None:
     """Raise ValueError unless a file can import what was exported."""
     found = getattr(sys.modules.get(export.module), export.name, None)
-    if export.module == "__main__" or unwrap(found) is not unwrap(export.symbol):
+    same = unwrap(found) is unwrap(export.symbol)
+    if export.module == "__main__" or not same:
         where = f"{export.module}.{export.name}"
         problem = f"it is not {where} in an imported module"
         raise ValueError(f"no file can import {public!r}: {problem}")
@@ -315,15 +323,15 @@ def _check_source(public: str, export: Export) -> None:
 def _eager(content: Mapping[str, Export | None]) -> str:
     lines = []
     for name, export in sorted(content.items()):
-        module, own_name = (export.module, export.name) if export else (".", name)
-        lines.append(f"from {module} import {own_name} as {name}")
+        module, own = export[1:] if export else (".", name)
+        lines.append(f"from {module} import {own} as {name}")
     return "\n".join([*lines, "", f"__all__ = {sorted(content)}", ""])
 
 
 def _lazy(content: Mapping[str, Export | None]) -> str:
     lines = []
     for name, export in sorted(content.items()):
-        source = (export.module, export.name) if export else (f".{name}", None)
+        source = export[1:] if export else (f".{name}", None)
         lines.append(f"    {name!r}: {source},")
     first = f"from {__name__} import lazy_api as _lazy_api"
     call = "__getattr__, __dir__, __all__ = _lazy_api(__name__, {"
@@ -361,7 +369,7 @@ def lazy_api(
     package: str,
     sources: Mapping[str, tuple[str, str | None]],
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """``__getattr__``, ``__dir__`` and ``__all__`` of a module that imports late.
+    """``__getattr__``, ``__dir__``, ``__all__`` of a module that imports late.
 
     ``sources`` is {name: (module, attribute)}; None means the module itself.
     The ``__getattr__`` raises AttributeError for other names, as PEP 562 asks.
@@ -369,11 +377,12 @@ def lazy_api(
 
     def load(name: str) -> Any:
         if name not in sources:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            problem = f"has no attribute {name!r}"
+            raise AttributeError(f"module {package!r} {problem}")
         module, attribute = sources[name]
         found = import_module(module, package)
         value = found if attribute is None else getattr(found, attribute)
-        setattr(sys.modules[package], name, value)  # from now on found without us
+        setattr(sys.modules[package], name, value)  # found from now on
         return value
 
     def names() -> list[str]:
@@ -384,7 +393,7 @@ def lazy_api(
 
 @dataclass
 class Call:
-    """A call into this module; ``returned`` is empty for None and for errors."""
+    """A call into this module; nothing is ``returned`` for None and errors."""
 
     depth: int
     callee: str
@@ -484,7 +493,7 @@ def figure_calls():
     wrong, error = trace_calls(lambda: instance("math.add"))
     lines = {0: "模块", 1: "tf_export", 2: "api_export\n的实例", 3: "add"}
     wrong_lines = {0: "模块", 2: "tf_export\n（一个实例）", 3: "字符串"}
-    fig = Figure(figsize=(6.2, 6.4))
+    fig = Figure(figsize=(5.2, 6.2))
     top, bottom = fig.subplots(2, 1, height_ratios=(7.2, 5.2))
     _sequence(top, lines, right, "")
     _sequence(bottom, wrong_lines, wrong, error.partition(": expected")[0].replace(": ", ":\n"))

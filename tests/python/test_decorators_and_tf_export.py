@@ -176,7 +176,7 @@ def test_partial_shows_itself_inside_itself_and_can_be_pickled_and_referenced_we
 
 @pytest.mark.parametrize("func", [None, 3, "print"])
 def test_partial_refuses_what_cannot_be_called(func):
-    with pytest.raises(TypeError, match=f"must be callable, got {func!r}"):
+    with pytest.raises(TypeError, match=f"expected something to call, got {func!r}"):
         partial(func)
 
 
