@@ -693,6 +693,11 @@ def test_namex_makes_the_same_names_from_the_same_facts(tmp_path, monkeypatch):
     assert said[:4] == ["nx", "add", "layers", "math"]
 
 
+def test_namex_exports_no_constants():
+    with pytest.raises(AttributeError):
+        namex.export(package="nx", path="nx.pi")(3.14)
+
+
 def test_namex_drops_a_wrapped_symbol_that_unwrap_finds():
     f = fresh()
     f = namex.export(package="nx", path="nx.f")(tf_export("f")(f))
