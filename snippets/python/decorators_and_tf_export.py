@@ -102,22 +102,34 @@ def unwrap(symbol: Any) -> Any:
 
 def _attribute(api_name: str) -> str:
     if api_name not in _ATTRIBUTES:
-        raise ValueError(f"expected one of {sorted(_ATTRIBUTES)}, got {api_name!r}")
+        known = sorted(_ATTRIBUTES)
+        raise ValueError(f"expected one of {known}, got {api_name!r}")
     return _ATTRIBUTES[api_name]
 
 
-def _check_name(name: Any, api_name: str) -> None:
+def _owner(name: Any) -> str:
+    """The API that a public name belongs to.
+
+    Raises InvalidSymbolNameError for what no import statement could name.
+    """
     if not isinstance(name, str):
         problem = f"expected public names, got {name!r}"
-        hint = "; forgot the parentheses of @tf_export()?"
+        hint = "; forgot the parentheses of the decorator?"
         raise InvalidSymbolNameError(problem + hint * callable(name))
     parts = name.split(".")
     if not all(part.isidentifier() and not iskeyword(part) for part in parts):
         raise InvalidSymbolNameError(f"{name!r} is not made of names and dots")
-    owner = parts[0] if parts[0] in _ATTRIBUTES else "tensorflow"
-    if owner != api_name:
-        problem = f"belongs to {owner!r}, not {api_name!r}"
-        raise InvalidSymbolNameError(f"{name!r} {problem}")
+    return parts[0] if parts[0] in _ATTRIBUTES else "tensorflow"
+
+
+def _note(target: Any, notes: Mapping[str, tuple[str, ...]]) -> None:
+    """Set attributes.  Raises TypeError for what takes none."""
+    try:
+        for key, names in notes.items():
+            setattr(target, key, names)
+    except (AttributeError, TypeError):
+        problem = f"cannot note names on {target!r}: it takes no attributes"
+        raise TypeError(problem) from None
 
 
 class api_export:
@@ -145,7 +157,9 @@ class api_export:
         if not self.names + self.names_v1:
             raise InvalidSymbolNameError("expected a public name, got none")
         for name in self.names + self.names_v1:
-            _check_name(name, api_name)
+            if (owner := _owner(name)) != api_name:
+                problem = f"belongs to {owner!r}, not {api_name!r}"
+                raise InvalidSymbolNameError(f"{name!r} {problem}")
 
     def __call__(self, symbol: Any) -> Any:
         """Note the names on the innermost function; return the symbol itself.
@@ -165,13 +179,8 @@ class api_export:
         place = target.__module__, target.__qualname__
         new = self._exports(Export(symbol, *place))
         both = {attribute: self.names, attribute + "_v1": self.names_v1}
-        try:
-            for key, names in both.items():
-                all_names = dict.fromkeys([*own.get(key, ()), *names])
-                setattr(target, key, tuple(all_names))
-        except (AttributeError, TypeError):
-            problem = "it takes no attributes"
-            raise TypeError(f"cannot export {target!r}: {problem}") from None
+        notes = {key: [*own.get(key, ()), *both[key]] for key in both}
+        _note(target, {key: tuple(dict.fromkeys(notes[key])) for key in both})
         _REGISTRY[self.api_name].update(new)
         return symbol
 
@@ -209,18 +218,20 @@ tf_export = partial(api_export, api_name="tensorflow")
 keras_export = partial(api_export, api_name="keras")
 
 
-def deprecated_endpoints(*names: str) -> Callable[[Any], Any]:
+def deprecated_endpoints(*names: Any) -> Callable[[Any], Any]:
     """A decorator that marks some of a symbol's public names as deprecated.
 
-    It raises ValueError if the symbol has deprecated names already.
+    Raises InvalidSymbolNameError for what is no name; the decorator raises
+    ValueError if the symbol has some already, TypeError if it cannot have any.
     """
+    for name in names:
+        _owner(name)
 
     def decorate(symbol: Any) -> Any:
         target = unwrap(symbol)
-        if _DEPRECATED in vars(target):
-            old = vars(target)[_DEPRECATED]
+        if old := getattr(target, "__dict__", {}).get(_DEPRECATED):
             raise ValueError(f"{target!r} has deprecated names: {old}")
-        setattr(target, _DEPRECATED, names)
+        _note(target, {_DEPRECATED: names})
         return symbol
 
     return decorate
@@ -339,7 +350,7 @@ def _lazy(content: Mapping[str, Export | None]) -> str:
 
 
 def write_api(
-    path: Path,
+    path: Path | str,
     exports: Exports | None = None,
     *,
     lazy: bool = False,
@@ -354,7 +365,8 @@ def write_api(
     tree = _namespaces(exports)
     for name, export in exports.items():
         _check_source(name, export)
-    if path.exists() and any(path.iterdir()):
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"expected an empty folder, got {path}")
     files = []
     for namespace, content in tree.items():
@@ -373,7 +385,10 @@ def lazy_api(
 
     ``sources`` is {name: (module, attribute)}; None means the module itself.
     The ``__getattr__`` raises AttributeError for other names, as PEP 562 asks.
+    Raises ValueError unless the package is being imported or has been.
     """
+    if package not in sys.modules:
+        raise ValueError(f"no imported module {package!r}")
 
     def load(name: str) -> Any:
         if name not in sources:

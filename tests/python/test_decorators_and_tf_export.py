@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import inspect
 import json
+import math
 import pickle
 import re
 import subprocess
@@ -320,6 +321,10 @@ def test_deprecated_names_come_last():
     assert get_canonical_name_for_symbol(g) == "old_g"
     with pytest.raises(ValueError, match=r"has deprecated names: \('old',\)"):
         deprecated_endpoints("new")(f)
+    with pytest.raises(InvalidSymbolNameError, match="forgot the parentheses"):
+        deprecated_endpoints(g)
+    with pytest.raises(TypeError, match="cannot note names on 3: it takes no attributes"):
+        deprecated_endpoints("new")(3)
 
 
 def test_symbols_without_names_have_no_canonical_name():
@@ -368,7 +373,7 @@ def test_bad_names_are_named():
 
 
 def test_forgotten_parentheses_are_named():
-    with pytest.raises(InvalidSymbolNameError, match=r"forgot the parentheses of @tf_export\(\)\?"):
+    with pytest.raises(InvalidSymbolNameError, match="forgot the parentheses of the decorator"):
 
         @tf_export
         def f(): ...
@@ -399,7 +404,7 @@ def test_only_functions_and_classes_are_exported(symbol):
 
 @pytest.mark.parametrize("symbol", [len, int])
 def test_symbols_that_take_no_attributes_are_named(symbol):
-    with pytest.raises(TypeError, match=r"cannot export .*takes no attributes"):
+    with pytest.raises(TypeError, match=r"cannot note names on .*takes no attributes"):
         tf_export("a")(symbol)
     assert exports_of() == {}
 
@@ -428,6 +433,11 @@ def test_missing_constants_are_named():
         tf_export("a").export_constant("math", "X")
     with pytest.raises(ValueError, match="no 'X' in an imported module 'nowhere'"):
         tf_export("a").export_constant("nowhere", "X")
+    tf_export("tau").export_constant("math", "tau")
+    with pytest.raises(SymbolAlreadyExposedError, match=r"stands for math.tau, not for math.pi"):
+        tf_export("tau").export_constant("math", "pi")
+    assert math._tf_api_constants == [(("tau",), "tau")]
+    del math._tf_api_constants, math._tf_api_constants_v1
 
 
 # modules in memory
@@ -633,9 +643,12 @@ def test_a_decorator_above_the_export_that_hides_the_function_is_found_out(engin
         write_api(engine / "mytf")
 
 
-def test_folders_with_content_are_left_alone(engine):
-    with pytest.raises(FileExistsError, match=re.escape(str(engine))):
-        write_api(engine)
+def test_folders_with_content_and_files_are_left_alone(engine):
+    for path in (engine, engine / "engine" / "app.py"):
+        with pytest.raises(FileExistsError, match=f"expected an empty folder, got {path}"):
+            write_api(str(path))
+    (engine / "empty").mkdir()
+    assert write_api(engine / "empty")
 
 
 def test_lazy_api_refuses_other_names():
@@ -646,6 +659,8 @@ def test_lazy_api_refuses_other_names():
         AttributeError, match=rf"module '{re.escape(__name__)}' has no attribute 'cube'"
     ):
         get("cube")
+    with pytest.raises(ValueError, match="no imported module 'nowhere'"):
+        lazy_api("nowhere", {})
 
 
 # independent generators
