@@ -1,0 +1,120 @@
+"""The figures of the page, drawn from its record or from a few lines of arithmetic."""
+
+import numpy as np
+
+from snippets.common import records
+
+from .lookup import one_hot
+
+ARTICLE = "nlp/word-embeddings"
+
+
+def figure_lookup():
+    """Multiply the one-hot rows of two characters by a table: two rows of the table come out."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    from snippets.common import plot
+
+    words, idx = "明月几时有", np.array([1, 3])
+    X, W = one_hot(idx, 5), np.arange(1, 16).reshape(5, 3)
+    parts = [(0.0, X, "月时"), (6.6, W, words), (11.2, X @ W, "月时")]
+    fig = Figure(figsize=(7.2, 3.0))
+    ax = fig.subplots()
+    for left, M, names in parts:
+        top = (5 - len(M)) / 2
+        for i, row in enumerate(M):
+            for j, value in enumerate(row):
+                chosen = value if M is X else names[i] in "月时"
+                color = plot.CYCLE["月时".index(names[i])] if chosen else plot.GRID
+                box = Rectangle((left + j, top + i), 0.94, 0.94, color=color, alpha=0.3, lw=0)
+                ax.add_patch(box)
+                place = left + j + 0.47, top + i + 0.5
+                ax.text(*place, f"{value:.0f}", ha="center", va="center", fontsize=14)
+            ax.text(left - 0.15, top + i + 0.5, names[i], ha="right", va="center", fontsize=14)
+    for x, sign in ((5.4, "×"), (10.1, "=")):
+        ax.text(x, 2.5, sign, ha="center", va="center", fontsize=20)
+    for x, title in ((2.5, "独热矩阵 X"), (8.1, "词向量表 W"), (12.7, "XW：W 的两行")):
+        ax.text(x, -0.5, title, ha="center", va="center", color=plot.MUTED)
+    ax.set(xlim=(-0.8, 14.3), ylim=(5.1, -0.9))
+    ax.set_axis_off()
+    return fig
+
+
+def figure_map():
+    """Spread 60 characters of 宋词 over the plane, coloured by what they name."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    fig = Figure(figsize=(7.2, 6.4))
+    ax = fig.subplots()
+    groups = records.load(ARTICLE).results["map"]
+    for (name, places), color in zip(groups.items(), plot.CYCLE, strict=False):
+        for i, (word, (x, y)) in enumerate(places.items()):
+            label = name if i == 0 else None
+            ax.scatter(x, y, s=330, color=color, alpha=0.16, linewidths=0, label=label)
+            ax.text(x, y, word, color=color, ha="center", va="center", fontsize=14)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=6, handletextpad=0.1)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    return fig
+
+
+def figure_theorem():
+    """Scatter the scores that negative sampling learned against PMI − log k, for three widths."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    fig = Figure(figsize=(7.2, 3.1))
+    results = records.load(ARTICLE).results["theorem"]
+    axes = fig.subplots(1, len(results), sharex=True, sharey=True)
+    for ax, (width, result) in zip(axes, results.items(), strict=True):
+        ax.plot([-4, 2], [-4, 2], color=plot.MUTED, linewidth=1)
+        ax.scatter(*zip(*result["points"], strict=True), s=9, alpha=0.45, linewidths=0)
+        ax.set_title(f"d = {width[1:]}，相关 {result['corr']:.3f}")
+        ax.set(xlabel="PMI − log 5", xlim=(-4.2, 2.2), ylim=(-4.2, 2.2))
+    axes[0].set_ylabel("w·c")
+    return fig
+
+
+def figure_training():
+    """Draw the loss on held-out clauses while training, for the three models."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    fig = Figure(figsize=(7.2, 3.2))
+    results = records.load(ARTICLE).results["songci"]
+    names = {"sg": "skip-gram，负采样", "cbow": "CBOW，负采样", "hs": "skip-gram，层次 softmax"}
+    axes = fig.subplots(1, 2)
+    for (key, name), color in zip(names.items(), plot.CYCLE, strict=False):
+        ax = axes[key == "hs"]
+        loss = results[key]["loss"]
+        ax.plot(np.linspace(0, results[key]["epochs"], len(loss)), loss, color=color, label=name)
+        ax.set(xlabel="遍数")
+        ax.legend()
+    axes[0].set_ylabel("测试集上的损失")
+    return fig
+
+
+def figure_frequency():
+    """Draw how much of the neighbourhood of a word shares its decile of frequency."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    fig = Figure(figsize=(7.2, 3.2))
+    ax = fig.subplots()
+    results = records.load(ARTICLE).results["songci"]
+    names = {"sg": "skip-gram", "cbow": "CBOW", "ppmi_svd": "PPMI-SVD"}
+    for (key, name), marker in zip(names.items(), "os^", strict=True):
+        share = results[key]["same_decile"]
+        ax.plot(range(1, len(share) + 1), share, marker=marker, label=name)
+    ax.axhline(0.1, color=plot.MUTED, linewidth=1)
+    ax.text(10.1, 0.1, "随机", color=plot.MUTED, va="bottom", ha="right")
+    ax.set(xlabel="频率的十分位（1 最常见，10 最少见）", ylabel="十个近邻中同档的比例")
+    ax.set(xticks=range(1, 11), ylim=(0, None))
+    ax.legend()
+    return fig
