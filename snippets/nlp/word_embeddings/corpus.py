@@ -19,14 +19,17 @@ def build_vocab(
     """Return the words from frequent to rare, their counts, and each word's id.
 
     Raises:
-        ValueError: min_count is below 1, there are no words, or none occurs so often.
+        ValueError: min_count is below 1, or no word occurs so often.
     """
     check_positive(min_count=min_count)
     counter = Counter(word for sent in sents for word in sent)
     kept = sorted((-n, word) for word, n in counter.items() if n >= min_count)
     if not kept:
         most = max(counter.values(), default=0)
-        raise ValueError(f"no word occurs {min_count} times: the most frequent occurs {most} times")
+        raise ValueError(
+            f"no word occurs {min_count} times: "  # an empty text too
+            f"the most frequent occurs {most} times",
+        )
     words = [word for _, word in kept]
     counts = np.array([-n for n, _ in kept])
     return words, counts, {word: i for i, word in enumerate(words)}
@@ -37,7 +40,12 @@ def encode(
     index: dict[str, int],
 ) -> tuple[Ids, Ids]:
     """Return the ids of all known words and the number of the sentence of each."""
-    found = [(index[w], s) for s, sent in enumerate(sents) for w in sent if w in index]
+    found = [
+        (index[w], s)  # one row per known word
+        for s, sent in enumerate(sents)
+        for w in sent
+        if w in index
+    ]
     ids, sent_ids = np.array(found, dtype=np.int64).reshape(-1, 2).T
     return ids, sent_ids
 
@@ -90,7 +98,7 @@ def _neighbours(
     window: int,
     rng: np.random.Generator | None,
 ) -> Iterator[tuple[Ids, Ids]]:
-    """Yield, offset by offset, the positions of centres and those of their context words."""
+    """Yield, offset by offset, positions of centres and of their context words."""
     check_positive(window=window)
     n = len(sent_ids)
     radius = np.full(n, window) if rng is None else rng.integers(1, window + 1, n)
@@ -148,7 +156,7 @@ def context_means(
     V: int,
     rng: np.random.Generator | None = None,
 ) -> tuple[Ids, sparse.csr_array]:
-    """Return the centres with a context and, a row each, the weights 1/m of its m words.
+    """Return the centres with a context and, a row each, its m words' weights 1/m.
 
     Raises:
         ValueError: window is below 1, or ids and sent_ids differ in length.

@@ -20,7 +20,11 @@ def cooccurrence(ids: Ids, sent_ids: Ids, window: int, V: int) -> sparse.csr_arr
     return sparse.csr_array((np.ones(len(center)), (center, context)), shape=(V, V))
 
 
-def pmi(M: sparse.csr_array, alpha: float | int = 0.75, shift: float | int = 0) -> sparse.csr_array:
+def pmi(
+    M: sparse.csr_array,
+    alpha: float | int = 0.75,
+    shift: float | int = 0,
+) -> sparse.csr_array:
     """Return PMI − shift where M is positive, Eq. (word-embeddings-pmi).
 
     Pairs never seen, whose PMI is −∞, are left out.
@@ -53,14 +57,19 @@ def ppmi(
     return X
 
 
-def svd_vectors(X: sparse.csr_array, d: int, p: float | int = 0.5) -> Float[np.ndarray, "V d"]:
-    """Return the rows of U_d Σ_d^p, strongest column first, Eq. (word-embeddings-svd).
+def svd_vectors(
+    X: sparse.csr_array,
+    d: int,
+    p: float | int = 0.5,
+) -> Float[np.ndarray, "V d"]:
+    """Return U_d Σ_d^p, strongest column first, Eq. (word-embeddings-svd).
 
     Raises:
         ValueError: d is below 1 or not below both sides of X.
     """
     if not 1 <= d < min(X.shape):
         raise ValueError(f"d must be between 1 and {min(X.shape) - 1}, got {d}")
-    start = np.random.default_rng(0).normal(size=min(X.shape))  # so that a repetition agrees
+    # so that a repetition agrees: the solver would start anywhere
+    start = np.random.default_rng(0).normal(size=min(X.shape))
     U, s, _ = svds(sparse.csr_array(X), k=d, v0=start)
     return U[:, ::-1] * s[::-1] ** p

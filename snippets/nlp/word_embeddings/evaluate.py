@@ -30,7 +30,11 @@ RELATIONS = {
 def relation_quads(relations: dict[str, str] = RELATIONS) -> list[tuple[str, ...]]:
     """Return a : b = c : d for any two different pairs of one relation."""
     families = (family.split() for family in relations.values())
-    return [(*first, *second) for pairs in families for first, second in permutations(pairs, 2)]
+    return [
+        (*first, *second)  # four characters
+        for pairs in families
+        for first, second in permutations(pairs, 2)
+    ]
 
 
 def id_of(word: Word, words: Words, V: int) -> int:
@@ -41,7 +45,11 @@ def id_of(word: Word, words: Words, V: int) -> int:
     """
     if isinstance(word, str):
         if words is None or word not in words:
-            known = "no words were given" if words is None else f"{len(words)} words are known"
+            known = (
+                "no words were given"  # only numbers will do
+                if words is None
+                else f"{len(words)} words are known"
+            )
             raise ValueError(f"unknown word {word!r}: {known}")
         return words.index(word)
     check_ids("word", np.array([word]), V)
@@ -68,7 +76,13 @@ def _best(scores: np.ndarray, n: int, words: Words, without: Sequence[int]) -> l
     """Return the n best rows or words, some left out."""
     scores = scores.copy()
     scores[list(without)] = -np.inf
-    best = np.argsort(-scores, kind="stable")[: min(n, len(scores) - len(set(without)))]
+    best = np.argsort(
+        -scores, kind="stable"
+    )[
+        : min(
+            n, len(scores) - len(set(without))
+        )  # never those left out
+    ]
     return [int(i) if words is None else words[i] for i in best]
 
 
@@ -106,7 +120,11 @@ def analogy(
     return _best(scores, n, words, given if exclude else [])
 
 
-def _analogy_scores(U: Table, given: list[int], method: str) -> Float[np.ndarray, " V"]:
+def _analogy_scores(
+    U: Table,
+    given: list[int],
+    method: str,
+) -> Float[np.ndarray, " V"]:
     """Return the score of every word as the answer."""
     to_a, to_b, to_c = U[given] @ U.T
     if method == "add":
@@ -127,8 +145,8 @@ def evaluate_analogies(
     """Return the share of quads (a, b, c, d) whose first answer is d.
 
     Raises:
-        ValueError: there are no quads, one has not 4 words, a word is unknown, or the
-            method has another name.
+        ValueError: there are no quads, one has not 4 words, a word is unknown,
+            or the method has another name.
     """
     if not quads:
         raise ValueError("quads must hold at least 1 quad, got none")
@@ -144,7 +162,7 @@ def evaluate_analogies(
 
 
 def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
-    """Return how often, in two parallel lines, cos(a_i, b_i) > cos(a_i, b_j) for j ≠ i.
+    """Return how often cos(a_i, b_i) > cos(a_i, b_j), j ≠ i, in parallel lines.
 
     Raises:
         ValueError: there are no lines or two differ in length.
@@ -152,7 +170,9 @@ def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
     U, won, asked = unit(W), 0, 0
     for first, second in lines:
         if len(first) != len(second):
-            raise ValueError(f"lines must have one length, got {len(first)} and {len(second)}")
+            raise ValueError(
+                f"lines must have one length, got {len(first)} and {len(second)}",
+            )
         cos = U[first] @ U[second].T
         won += int((np.diag(cos)[:, None] > cos).sum())
         asked += cos.size - len(cos)

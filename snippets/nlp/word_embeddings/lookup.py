@@ -53,11 +53,19 @@ def embedding_backward(
     """Return ∂L/∂W, the rows of g summed by id, Eq. (word-embeddings-scatter).
 
     Raises:
-        ValueError: V is below 1, an id is not one of 0 … V−1, or idx and g differ in length.
+        ValueError: V is below 1, an id is not below V, or the lengths differ.
     """
     check_positive(V=V)
     check_ids("idx", idx, V)
     if len(idx) != len(g):
-        raise ValueError(f"idx and g must have one length, got {len(idx)} and {len(g)}")
+        raise ValueError(
+            f"idx and g must have one length, got {len(idx)} and {len(g)}",
+        )
     ones = np.ones(len(idx), dtype=g.dtype)
-    return sparse.csr_array((ones, (idx, np.arange(len(idx)))), shape=(V, len(idx))) @ g
+    return (
+        sparse.csr_array(
+            (ones, (idx, np.arange(len(idx)))),
+            shape=(V, len(idx)),
+        )
+        @ g
+    )

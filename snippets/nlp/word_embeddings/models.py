@@ -13,7 +13,7 @@ Scores = Float[np.ndarray, "*shape"]
 
 
 def sigmoid(x: Scores) -> Scores:
-    """Return σ(x) = 1/(1 + e⁻ˣ), for |x| above 30 that of ±30, in the precision of x."""
+    """Return σ(x) = 1/(1 + e⁻ˣ), for |x| above 30 that of ±30."""
     return 1 / (1 + np.exp(-x.clip(-30, 30)))
 
 
@@ -23,11 +23,13 @@ def check_pairs(center: Ids, context: Ids, V: int) -> None:
     check_ids("context", context, V)
     if len(center) != len(context) or not len(center):
         sizes = f"{len(center)} and {len(context)}"
-        raise ValueError(f"a batch needs as many centers as contexts, at least 1, got {sizes}")
+        raise ValueError(
+            f"a batch needs as many centers as contexts, at least 1, got {sizes}",
+        )
 
 
 class SGNS:
-    """Skip-gram with negative sampling; the rows of ``W_in`` are the word vectors."""
+    """Skip-gram with negative sampling; ``W_in`` holds the word vectors."""
 
     def __init__(self, V: int, d: int, k: int = 5, seed: int = 0) -> None:
         """Start as word2vec does: small random word vectors, context vectors zero.
@@ -45,16 +47,22 @@ class SGNS:
         """Return the mean loss of the pairs, Eq. (word-embeddings-batch).
 
         Raises:
-            ValueError: an id is no word, the lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or there are no negatives.
         """
         self._check(center, context, negatives)
         return self._loss(self.W_in[center], context, negatives)
 
-    def step(self, center: Ids, context: Ids, negatives: Ids, lr: float | int) -> None:
-        """Descend on the summed loss of a batch of pairs, which share the negatives.
+    def step(
+        self,
+        center: Ids,
+        context: Ids,
+        negatives: Ids,
+        lr: float | int,
+    ) -> None:
+        """Descend on a batch's summed loss; the pairs share the negatives.
 
         Raises:
-            ValueError: an id is no word, the lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or there are no negatives.
         """
         self._check(center, context, negatives)
         words, row = np.unique(center, return_inverse=True)
@@ -82,7 +90,10 @@ class SGNS:
 
         Pair i predicts target[i] from the hidden vector H[row[i]].
         """
-        weight = np.float32(self.k / len(negatives)) * np.bincount(row, minlength=len(H))
+        weight = np.float32(self.k / len(negatives)) * np.bincount(
+            row,
+            minlength=len(H),
+        )
         words, column = np.unique(target, return_inverse=True)
         C, N = self.W_out[words], self.W_out[negatives]
         g_pos = sigmoid(np.einsum("id,id->i", H[row], C[column])) - 1
@@ -95,7 +106,7 @@ class SGNS:
 
 
 class CBOW(SGNS):
-    """Continuous bag of words with negative sampling: the mean of a window predicts."""
+    """Continuous bag of words, negative sampling: a window's mean predicts."""
 
     def loss(  # type: ignore[override]
         self, contexts: sparse.csr_array, center: Ids, negatives: Ids
@@ -103,27 +114,38 @@ class CBOW(SGNS):
         """Return the mean loss of the windows, a row of weights 1/m each.
 
         Raises:
-            ValueError: an id is no word, the lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or there are no negatives.
         """
         self._check_windows(contexts, center, negatives)
         return self._loss(contexts @ self.W_in, center, negatives)
 
     def step(  # type: ignore[override]
-        self, contexts: sparse.csr_array, center: Ids, negatives: Ids, lr: float | int
+        self,
+        contexts: sparse.csr_array,
+        center: Ids,
+        negatives: Ids,
+        lr: float | int,
     ) -> None:
-        """Descend on the summed loss of a batch of windows, Eq. (word-embeddings-cbow).
+        """Descend on a batch's summed loss, Eq. (word-embeddings-cbow).
 
         Raises:
-            ValueError: an id is no word, the lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or there are no negatives.
         """
         self._check_windows(contexts, center, negatives)
         H = contexts @ self.W_in
         grad = self._descend(H, np.arange(len(H)), center, negatives, lr)
         self.W_in -= lr * (contexts.T @ grad)
 
-    def _check_windows(self, contexts: sparse.csr_array, center: Ids, negatives: Ids) -> None:
+    def _check_windows(
+        self,
+        contexts: sparse.csr_array,
+        center: Ids,
+        negatives: Ids,
+    ) -> None:
         """Raise ValueError unless a batch of windows fits the model."""
         shape = (len(center), len(self.W_in))
         if contexts.shape != shape:
-            raise ValueError(f"contexts must have the shape {shape}, got {contexts.shape}")
+            raise ValueError(
+                f"contexts must have the shape {shape}, got {contexts.shape}",
+            )
         self._check(center, center, negatives)

@@ -11,7 +11,10 @@ Table = Float[np.ndarray, "V V"]
 
 
 def sgns_objective(x: Table, M: Table, k: float | int) -> tuple[float, Table]:
-    """Return the loss of all scores x and its gradient, Eq. (word-embeddings-objective)."""
+    """Return the loss of all scores x and its gradient.
+
+    Eq. (word-embeddings-objective).
+    """
     noise = k * np.outer(M.sum(1), M.sum(0)) / M.sum()
     loss = -(M * log_expit(x) + noise * log_expit(-x)).sum()
     return float(loss), noise * expit(x) - M * expit(-x)

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int
 
-from .corpus import Ids, context_means, keep_prob, noise_distribution, skipgram_pairs
+from .corpus import (
+    Ids,
+    context_means,
+    keep_prob,
+    noise_distribution,
+    skipgram_pairs,
+)
 from .lookup import check_positive
 from .models import CBOW, SGNS
 from .tree import HierarchicalSoftmax
@@ -19,8 +25,14 @@ def draw(noise: np.ndarray, size: int, rng: np.random.Generator) -> Ids:
     return np.minimum(drawn, len(noise) - 1)  # the sums may end below 1
 
 
-def examples(model: Model, ids: Ids, sent_ids: Ids, window: int, rng: np.random.Generator) -> tuple:
-    """Return an epoch's inputs and targets in random order, as the model's step takes them."""
+def examples(
+    model: Model,
+    ids: Ids,
+    sent_ids: Ids,
+    window: int,
+    rng: np.random.Generator,
+) -> tuple:
+    """Return an epoch's inputs and targets, shuffled, for the model's step."""
     if isinstance(model, CBOW):
         target, source = context_means(ids, sent_ids, window, len(model.W_in), rng)
     else:
@@ -59,14 +71,42 @@ def train(
     if len(counts) != len(model.W_in):
         sizes = f"{len(model.W_in)}, got {len(counts)}"
         raise ValueError(f"counts must hold a count per word of the model: {sizes}")
-    return _train(model, ids, sent_ids, counts, window, epochs, lr, batch, shared, t, seed)
+    return _train(
+        model,
+        ids,
+        sent_ids,
+        counts,
+        window,
+        epochs,
+        lr,
+        batch,
+        shared,
+        t,
+        seed,
+    )
 
 
-def _train(model, ids, sent_ids, counts, window, epochs, lr, batch, shared, t, seed):
-    """Yield progress; apart from `train`, so that bad arguments are refused at the call."""
+def _train(
+    model,
+    ids,
+    sent_ids,
+    counts,
+    window,
+    epochs,
+    lr,
+    batch,
+    shared,
+    t,
+    seed,
+):
+    """Yield progress; apart, so that `train` refuses bad arguments when called."""
     rng, noise = np.random.default_rng(seed), noise_distribution(counts)
     for epoch in range(epochs):
-        kept = slice(None) if t is None else rng.random(len(ids)) < keep_prob(counts, t)[ids]
+        kept = (
+            slice(None)  # the whole text
+            if t is None
+            else rng.random(len(ids)) < keep_prob(counts, t)[ids]
+        )
         source, target = examples(model, ids[kept], sent_ids[kept], window, rng)
         for i in range(0, len(target), batch):
             done = (epoch + i / len(target)) / epochs

@@ -15,7 +15,7 @@ Paths = list[Int[np.ndarray, " _"]]
 
 
 def huffman(counts: Int[np.ndarray, " V"]) -> tuple[Paths, Paths]:
-    """Return each word's code, bits from the root on, and the inner nodes on its way.
+    """Return each word's code, from the root on, and the inner nodes on its way.
 
     Inner nodes are numbered in the order of merging, so that the root is V−2.
 
@@ -33,11 +33,18 @@ def huffman(counts: Int[np.ndarray, " V"]) -> tuple[Paths, Paths]:
         (a, left), (b, right) = heapq.heappop(heap), heapq.heappop(heap)
         parent[[left, right]], bit[right] = node, 1
         heapq.heappush(heap, (a + b, node))
-    codes, points = zip(*(_path(word, parent, bit) for word in range(V)), strict=True)
+    codes, points = zip(
+        *(_path(word, parent, bit) for word in range(V)),
+        strict=True,
+    )
     return list(codes), [nodes - V for nodes in points]
 
 
-def _path(node: int, parent: np.ndarray, bit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _path(
+    node: int,
+    parent: np.ndarray,
+    bit: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the bits and the nodes from the root down to a leaf."""
     bits, nodes = [], []
     while node != len(parent) - 1:
@@ -48,13 +55,18 @@ def _path(node: int, parent: np.ndarray, bit: np.ndarray) -> tuple[np.ndarray, n
 
 
 class HierarchicalSoftmax:
-    """Skip-gram whose output layer is a Huffman tree; ``W_out`` has a row per inner node."""
+    """Skip-gram with a Huffman tree; ``W_out`` has a row per inner node."""
 
-    def __init__(self, counts: Int[np.ndarray, " V"], d: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        counts: Int[np.ndarray, " V"],
+        d: int,
+        seed: int = 0,
+    ) -> None:
         """Build the tree; start the vectors as word2vec does.
 
         Raises:
-            ValueError: d is below 1, there are fewer than 2 counts or one is not positive.
+            ValueError: d is below 1, or there are not 2 counts, all positive.
         """
         check_positive(d=d)
         codes, points = huffman(counts)
@@ -64,16 +76,23 @@ class HierarchicalSoftmax:
         self.W_out = np.zeros((V - 1, d), dtype=np.float32)
         self.length = np.array([len(code) for code in codes])
         self.start = np.cumsum(self.length) - self.length
-        self.nodes, self.signs = np.concatenate(points), 1 - 2 * np.concatenate(codes)
+        self.nodes, self.signs = (
+            np.concatenate(points),
+            1 - 2 * np.concatenate(codes),
+        )
 
     def _questions(self, words: Ids) -> tuple[Ids, Ids, Ids]:
-        """Return, for all questions on the words' paths, which word, node and sign."""
+        """Return, for all questions on the words' paths: word, node, sign."""
         asker = np.repeat(np.arange(len(words)), self.length[words])
         first = np.cumsum(self.length[words]) - self.length[words]
         place = np.arange(len(asker)) - first[asker] + self.start[words][asker]
         return asker, self.nodes[place], self.signs[place]
 
-    def log_prob(self, h: Float[np.ndarray, " d"], w: int | Ids) -> float | np.ndarray:
+    def log_prob(
+        self,
+        h: Float[np.ndarray, " d"],
+        w: int | Ids,
+    ) -> float | np.ndarray:
         """Return log p(w | h), Eq. (word-embeddings-hs), for a word or several.
 
         Raises:
@@ -82,7 +101,11 @@ class HierarchicalSoftmax:
         words = np.atleast_1d(w)
         check_ids("w", words, len(self.W_in))
         asker, node, sign = self._questions(words)
-        logs = np.bincount(asker, log_expit(sign * (self.W_out @ h)[node]), len(words))
+        logs = np.bincount(
+            asker,
+            log_expit(sign * (self.W_out @ h)[node]),
+            len(words),
+        )
         return logs if np.ndim(w) else float(logs[0])
 
     def loss(self, center: Ids, context: Ids) -> float:
@@ -97,7 +120,7 @@ class HierarchicalSoftmax:
         return -float(log_expit(sign * x).sum()) / len(center)
 
     def step(self, center: Ids, context: Ids, lr: float | int) -> None:
-        """Descend on the summed loss of a batch of pairs, Eq. (word-embeddings-hs-grad).
+        """Descend on a batch's summed loss, Eq. (word-embeddings-hs-grad).
 
         Raises:
             ValueError: an id is not a word, or there are no pairs.
@@ -108,7 +131,10 @@ class HierarchicalSoftmax:
         H, sign = self.W_in[words], sign.astype(np.float32)
         x = np.einsum("id,id->i", H[row[asker]], self.W_out[node])
         g = sign * (sigmoid(sign * x) - 1)
-        G = sparse.csr_array((g, (row[asker], node)), shape=(len(H), len(self.W_out)))
+        G = sparse.csr_array(
+            (g, (row[asker], node)),
+            shape=(len(H), len(self.W_out)),
+        )
         grad_H = G @ self.W_out
         self.W_out -= lr * (G.T @ H)
         self.W_in[words] -= lr * grad_H
