@@ -90,7 +90,7 @@ def figure_training():
     names = {"sg": "skip-gram，负采样", "cbow": "CBOW，负采样", "hs": "skip-gram，层次 softmax"}
     axes = fig.subplots(1, 2)
     for (key, name), color in zip(names.items(), plot.CYCLE, strict=False):
-        ax = axes[key == "hs"]
+        ax = axes[int(key == "hs")]
         loss = results[key]["loss"]
         ax.plot(np.linspace(0, results[key]["epochs"], len(loss)), loss, color=color, label=name)
         ax.set(xlabel="遍数")
