@@ -16,7 +16,7 @@ def build_vocab(
     sents: Iterable[Sequence[str]],
     min_count: int = 1,
 ) -> tuple[list[str], Int[np.ndarray, " V"], dict[str, int]]:
-    """Return the words from frequent to rare, their counts, and each word's id.
+    """Return the words from frequent to rare, their counts, and their ids.
 
     Raises:
         ValueError: min_count is below 1, or no word occurs so often.
@@ -39,7 +39,7 @@ def encode(
     sents: Iterable[Sequence[str]],
     index: dict[str, int],
 ) -> tuple[Ids, Ids]:
-    """Return the ids of all known words and the number of the sentence of each."""
+    """Return the ids of all known words and their sentences' numbers."""
     found = [
         (index[w], s)  # one row per known word
         for s, sent in enumerate(sents)
@@ -60,7 +60,7 @@ def keep_prob(
     Eq. (word-embeddings-keep-paper) or Eq. (word-embeddings-keep-code).
 
     Raises:
-        ValueError: t is not positive, a count is not, or the rule has another name.
+        ValueError: t or a count is not positive, or the rule has another name.
     """
     if t <= 0:
         raise ValueError(f"t must be positive, got {t}")
@@ -76,7 +76,7 @@ def noise_distribution(
     counts: Int[np.ndarray, " V"],
     alpha: float | int = 0.75,
 ) -> Float[np.ndarray, " V"]:
-    """Return the distribution of negative samples, Eq. (word-embeddings-noise).
+    """Return the negative samples' distribution, Eq. (word-embeddings-noise).
 
     Raises:
         ValueError: there are no counts or one is not positive.
@@ -98,10 +98,14 @@ def _neighbours(
     window: int,
     rng: np.random.Generator | None,
 ) -> Iterator[tuple[Ids, Ids]]:
-    """Yield, offset by offset, positions of centres and of their context words."""
+    """Yield, offset by offset, positions of centres and of their contexts."""
     check_positive(window=window)
     n = len(sent_ids)
-    radius = np.full(n, window) if rng is None else rng.integers(1, window + 1, n)
+    radius = (
+        np.full(n, window)  # the whole window
+        if rng is None
+        else rng.integers(1, window + 1, n)
+    )
     for offset in range(1, window + 1):
         left = np.flatnonzero(sent_ids[:-offset] == sent_ids[offset:])
         for centre, context in ((left, left + offset), (left + offset, left)):
@@ -116,7 +120,7 @@ def position_pairs(
 ) -> tuple[Ids, Ids]:
     """Return the positions of all pairs (centre, context) within a sentence.
 
-    With ``rng`` each centre draws its own radius from 1 … window, as word2vec does.
+    With ``rng`` each centre draws its own radius from 1 … window (word2vec).
 
     Raises:
         ValueError: window is below 1.
@@ -132,7 +136,7 @@ def skipgram_pairs(
     window: int,
     rng: np.random.Generator | None = None,
 ) -> tuple[Ids, Ids]:
-    """Return the words of all pairs (centre, context), Eq. (word-embeddings-pairs).
+    """Return the words of all pairs, Eq. (word-embeddings-pairs).
 
     Raises:
         ValueError: window is below 1, or ids and sent_ids differ in length.
@@ -156,7 +160,7 @@ def context_means(
     V: int,
     rng: np.random.Generator | None = None,
 ) -> tuple[Ids, sparse.csr_array]:
-    """Return the centres with a context and, a row each, its m words' weights 1/m.
+    """Return the centres with a context and a row of weights 1/m for each.
 
     Raises:
         ValueError: window is below 1, or ids and sent_ids differ in length.
@@ -165,5 +169,8 @@ def context_means(
     centre, context = position_pairs(sent_ids, window, rng)
     size = np.bincount(centre, minlength=len(ids))
     weights = (1 / size[centre]).astype(np.float32)
-    A = sparse.csr_array((weights, (centre, ids[context])), shape=(len(ids), V))
+    A = sparse.csr_array(
+        (weights, (centre, ids[context])),
+        shape=(len(ids), V),
+    )
     return ids[size > 0], A[np.flatnonzero(size)]

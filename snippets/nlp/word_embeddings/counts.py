@@ -9,15 +9,23 @@ from .corpus import Ids, skipgram_pairs
 from .lookup import check_positive
 
 
-def cooccurrence(ids: Ids, sent_ids: Ids, window: int, V: int) -> sparse.csr_array:
+def cooccurrence(
+    ids: Ids,
+    sent_ids: Ids,
+    window: int,
+    V: int,
+) -> sparse.csr_array:
     """Return M with M[w, c] = how often c stands within the window of w.
 
     Raises:
-        ValueError: window or V is below 1, or ids and sent_ids differ in length.
+        ValueError: window or V is below 1, or the lengths differ.
     """
     check_positive(V=V)
     center, context = skipgram_pairs(ids, sent_ids, window)
-    return sparse.csr_array((np.ones(len(center)), (center, context)), shape=(V, V))
+    return sparse.csr_array(
+        (np.ones(len(center)), (center, context)),
+        shape=(V, V),
+    )
 
 
 def pmi(
@@ -68,7 +76,9 @@ def svd_vectors(
         ValueError: d is below 1 or not below both sides of X.
     """
     if not 1 <= d < min(X.shape):
-        raise ValueError(f"d must be between 1 and {min(X.shape) - 1}, got {d}")
+        raise ValueError(
+            f"d must be between 1 and {min(X.shape) - 1}, got {d}",
+        )
     # so that a repetition agrees: the solver would start anywhere
     start = np.random.default_rng(0).normal(size=min(X.shape))
     U, s, _ = svds(sparse.csr_array(X), k=d, v0=start)

@@ -27,7 +27,9 @@ RELATIONS = {
 """Pairs of characters, fixed before any vector was trained."""
 
 
-def relation_quads(relations: dict[str, str] = RELATIONS) -> list[tuple[str, ...]]:
+def relation_quads(
+    relations: dict[str, str] = RELATIONS,
+) -> list[tuple[str, ...]]:
     """Return a : b = c : d for any two different pairs of one relation."""
     families = (family.split() for family in relations.values())
     return [
@@ -72,7 +74,12 @@ def cosine(W: Table, a: Word, b: Word, words: Words = None) -> float:
     return float(rows[0] @ rows[1])
 
 
-def _best(scores: np.ndarray, n: int, words: Words, without: Sequence[int]) -> list:
+def _best(
+    scores: np.ndarray,
+    n: int,
+    words: Words,
+    without: Sequence[int],
+) -> list:
     """Return the n best rows or words, some left out."""
     scores = scores.copy()
     scores[list(without)] = -np.inf
@@ -112,7 +119,7 @@ def analogy(
     Eq. (word-embeddings-3cosadd) or Eq. (word-embeddings-3cosmul).
 
     Raises:
-        ValueError: n is below 1, a word is unknown, or the method has another name.
+        ValueError: n is below 1, or a word or the method is unknown.
     """
     check_positive(n=n)
     given = [id_of(word, words, len(W)) for word in (a, b, c)]
@@ -162,7 +169,7 @@ def evaluate_analogies(
 
 
 def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
-    """Return how often cos(a_i, b_i) > cos(a_i, b_j), j ≠ i, in parallel lines.
+    """Return how often cos(a_i, b_i) > cos(a_i, b_j), j ≠ i, in two lines.
 
     Raises:
         ValueError: there are no lines or two differ in length.
@@ -171,7 +178,8 @@ def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
     for first, second in lines:
         if len(first) != len(second):
             raise ValueError(
-                f"lines must have one length, got {len(first)} and {len(second)}",
+                "lines must have one length, "  # a couplet is parallel
+                f"got {len(first)} and {len(second)}",
             )
         cos = U[first] @ U[second].T
         won += int((np.diag(cos)[:, None] > cos).sum())

@@ -19,7 +19,7 @@ def figure_lookup():
     words, idx = "明月几时有", np.array([1, 3])
     X, W = one_hot(idx, 5), np.arange(1, 16).reshape(5, 3)
     parts = [(0.0, X, "月时"), (6.6, W, words), (11.2, X @ W, "月时")]
-    fig = Figure(figsize=(7.2, 3.0))
+    fig = Figure(figsize=(5.4, 2.3))
     ax = fig.subplots()
     for left, M, names in parts:
         top = (5 - len(M)) / 2
@@ -47,15 +47,15 @@ def figure_map():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 6.4))
+    fig = Figure(figsize=(5.4, 5.8))
     ax = fig.subplots()
     groups = records.load(ARTICLE).results["map"]
     for (name, places), color in zip(groups.items(), plot.CYCLE, strict=False):
         for i, (word, (x, y)) in enumerate(places.items()):
             label = name if i == 0 else None
-            ax.scatter(x, y, s=330, color=color, alpha=0.16, linewidths=0, label=label)
+            ax.scatter(x, y, s=260, color=color, alpha=0.16, linewidths=0, label=label)
             ax.text(x, y, word, color=color, ha="center", va="center", fontsize=14)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=6, handletextpad=0.1)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=4, handletextpad=0.1)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     return fig
@@ -67,13 +67,14 @@ def figure_theorem():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 3.1))
+    fig = Figure(figsize=(5.4, 2.6))
     results = records.load(ARTICLE).results["theorem"]
+    results = dict(sorted(results.items(), key=lambda item: int(item[0][1:])))
     axes = fig.subplots(1, len(results), sharex=True, sharey=True)
     for ax, (width, result) in zip(axes, results.items(), strict=True):
         ax.plot([-4, 2], [-4, 2], color=plot.MUTED, linewidth=1)
         ax.scatter(*zip(*result["points"], strict=True), s=9, alpha=0.45, linewidths=0)
-        ax.set_title(f"d = {width[1:]}，相关 {result['corr']:.3f}")
+        ax.set_title(f"d = {width[1:]}\n相关 {result['corr']:.3f}")
         ax.set(xlabel="PMI − log 5", xlim=(-4.2, 2.2), ylim=(-4.2, 2.2))
     axes[0].set_ylabel("w·c")
     return fig
@@ -85,9 +86,9 @@ def figure_training():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 3.2))
+    fig = Figure(figsize=(5.4, 3.2))
     results = records.load(ARTICLE).results["songci"]
-    names = {"sg": "skip-gram，负采样", "cbow": "CBOW，负采样", "hs": "skip-gram，层次 softmax"}
+    names = {"sg": "skip-gram", "cbow": "CBOW", "hs": "层次 softmax"}
     axes = fig.subplots(1, 2)
     for (key, name), color in zip(names.items(), plot.CYCLE, strict=False):
         ax = axes[int(key == "hs")]
@@ -105,7 +106,7 @@ def figure_frequency():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 3.2))
+    fig = Figure(figsize=(5.4, 3.2))
     ax = fig.subplots()
     results = records.load(ARTICLE).results["songci"]
     names = {"sg": "skip-gram", "cbow": "CBOW", "ppmi_svd": "PPMI-SVD"}
@@ -114,7 +115,7 @@ def figure_frequency():
         ax.plot(range(1, len(share) + 1), share, marker=marker, label=name)
     ax.axhline(0.1, color=plot.MUTED, linewidth=1)
     ax.text(10.1, 0.1, "随机", color=plot.MUTED, va="bottom", ha="right")
-    ax.set(xlabel="频率的十分位（1 最常见，10 最少见）", ylabel="十个近邻中同档的比例")
+    ax.set(xlabel="频率的十分位（1 最常见）", ylabel="近邻中同档的比例")
     ax.set(xticks=range(1, 11), ylim=(0, None))
     ax.legend()
     return fig

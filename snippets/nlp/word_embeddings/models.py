@@ -24,7 +24,8 @@ def check_pairs(center: Ids, context: Ids, V: int) -> None:
     if len(center) != len(context) or not len(center):
         sizes = f"{len(center)} and {len(context)}"
         raise ValueError(
-            f"a batch needs as many centers as contexts, at least 1, got {sizes}",
+            "a batch needs as many centers as contexts, at least 1, "  # pairs
+            f"got {sizes}",
         )
 
 
@@ -32,7 +33,7 @@ class SGNS:
     """Skip-gram with negative sampling; ``W_in`` holds the word vectors."""
 
     def __init__(self, V: int, d: int, k: int = 5, seed: int = 0) -> None:
-        """Start as word2vec does: small random word vectors, context vectors zero.
+        """Start as word2vec: small random word vectors, context vectors zero.
 
         Raises:
             ValueError: V, d or k is below 1.
@@ -47,7 +48,7 @@ class SGNS:
         """Return the mean loss of the pairs, Eq. (word-embeddings-batch).
 
         Raises:
-            ValueError: an id is no word, lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or negatives are none.
         """
         self._check(center, context, negatives)
         return self._loss(self.W_in[center], context, negatives)
@@ -62,7 +63,7 @@ class SGNS:
         """Descend on a batch's summed loss; the pairs share the negatives.
 
         Raises:
-            ValueError: an id is no word, lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or negatives are none.
         """
         self._check(center, context, negatives)
         words, row = np.unique(center, return_inverse=True)
@@ -77,16 +78,21 @@ class SGNS:
             raise ValueError("negatives must hold at least 1 word, got none")
 
     def _loss(self, H: Vectors, target: Ids, negatives: Ids) -> float:
-        """Return the mean loss of hidden vectors that each predict one target."""
+        """Return the mean loss of hidden vectors, each with one target."""
         weight = self.k / len(negatives)
         positive = log_expit((H * self.W_out[target]).sum(1)).sum()
         negative = log_expit(-(H @ self.W_out[negatives].T)).sum()
         return -float(positive + weight * negative) / len(H)
 
     def _descend(
-        self, H: Vectors, row: Ids, target: Ids, negatives: Ids, lr: float | int
+        self,
+        H: Vectors,
+        row: Ids,
+        target: Ids,
+        negatives: Ids,
+        lr: float | int,
     ) -> Float[np.ndarray, "_ d"]:
-        """Update the output vectors; return ∂L/∂H, Eq. (word-embeddings-ns-grad).
+        """Update output vectors; return ∂L/∂H, Eq. (word-embeddings-ns-grad).
 
         Pair i predicts target[i] from the hidden vector H[row[i]].
         """
@@ -98,7 +104,10 @@ class SGNS:
         C, N = self.W_out[words], self.W_out[negatives]
         g_pos = sigmoid(np.einsum("id,id->i", H[row], C[column])) - 1
         g_neg = weight.astype(np.float32)[:, None] * sigmoid(H @ N.T)
-        G = sparse.csr_array((g_pos, (row, column)), shape=(len(H), len(words)))
+        G = sparse.csr_array(
+            (g_pos, (row, column)),
+            shape=(len(H), len(words)),
+        )
         grad_H = G @ C + g_neg @ N
         self.W_out[words] -= lr * (G.T @ H)
         np.subtract.at(self.W_out, negatives, lr * (g_neg.T @ H))
@@ -114,7 +123,7 @@ class CBOW(SGNS):
         """Return the mean loss of the windows, a row of weights 1/m each.
 
         Raises:
-            ValueError: an id is no word, lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or negatives are none.
         """
         self._check_windows(contexts, center, negatives)
         return self._loss(contexts @ self.W_in, center, negatives)
@@ -129,7 +138,7 @@ class CBOW(SGNS):
         """Descend on a batch's summed loss, Eq. (word-embeddings-cbow).
 
         Raises:
-            ValueError: an id is no word, lengths differ, or there are no negatives.
+            ValueError: an id is no word, lengths differ, or negatives are none.
         """
         self._check_windows(contexts, center, negatives)
         H = contexts @ self.W_in

@@ -36,10 +36,24 @@ def factorize(
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         W, C = flat.reshape(2, V, d)
         loss, g = sgns_objective(W @ C.T, M, k)
-        return loss / M.sum(), np.concatenate([g @ C, g.T @ W]).ravel() / M.sum()
+        return (
+            loss / M.sum(),  # so that the tolerances mean the same for any text
+            np.concatenate([g @ C, g.T @ W]).ravel() / M.sum(),
+        )
 
     start = np.random.default_rng(seed).normal(0, 0.1, 2 * V * d)
-    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": 1e-9}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    options = {
+        "maxiter": steps,
+        "maxfun": 2 * steps,
+        "ftol": 1e-15,
+        "gtol": 1e-9,
+    }
+    found = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options=options,
+    )
     W, C = found.x.reshape(2, V, d)
     return W, C

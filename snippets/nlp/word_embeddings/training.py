@@ -20,7 +20,7 @@ Model = SGNS | CBOW | HierarchicalSoftmax
 
 
 def draw(noise: np.ndarray, size: int, rng: np.random.Generator) -> Ids:
-    """Return words drawn from a distribution by inverting its cumulative sums."""
+    """Return words drawn from a distribution by inverting its sums."""
     drawn = np.searchsorted(np.cumsum(noise), rng.random(size))
     return np.minimum(drawn, len(noise) - 1)  # the sums may end below 1
 
@@ -34,7 +34,13 @@ def examples(
 ) -> tuple:
     """Return an epoch's inputs and targets, shuffled, for the model's step."""
     if isinstance(model, CBOW):
-        target, source = context_means(ids, sent_ids, window, len(model.W_in), rng)
+        target, source = context_means(
+            ids,
+            sent_ids,
+            window,
+            len(model.W_in),
+            rng,
+        )
     else:
         source, target = skipgram_pairs(ids, sent_ids, window, rng)
     order = rng.permutation(len(target))
@@ -57,11 +63,11 @@ def train(
 ) -> Iterator[float]:
     """Train batch by batch, yielding the part of the training that is done.
 
-    The batch's pairs share ``shared`` negatives; ``t`` subsamples, ``keep_prob``.
+    A batch shares ``shared`` negatives; ``t`` subsamples by ``keep_prob``.
 
     Raises:
-        ValueError: window, epochs, batch or shared is below 1, lr is not positive,
-            the text holds no word, or the model was made for other counts.
+        ValueError: window, epochs, batch or shared is below 1, lr is not
+            positive, the text is empty, or the model was made for other counts.
     """
     check_positive(window=window, epochs=epochs, batch=batch, shared=shared)
     if lr <= 0:
@@ -70,7 +76,9 @@ def train(
         raise ValueError("the text holds no word that the vocabulary knows")
     if len(counts) != len(model.W_in):
         sizes = f"{len(model.W_in)}, got {len(counts)}"
-        raise ValueError(f"counts must hold a count per word of the model: {sizes}")
+        raise ValueError(
+            f"counts must hold a count per word of the model: {sizes}",
+        )
     return _train(
         model,
         ids,
@@ -99,7 +107,7 @@ def _train(
     t,
     seed,
 ):
-    """Yield progress; apart, so that `train` refuses bad arguments when called."""
+    """Yield progress; apart, so that `train` refuses bad arguments at once."""
     rng, noise = np.random.default_rng(seed), noise_distribution(counts)
     for epoch in range(epochs):
         kept = (
@@ -107,7 +115,13 @@ def _train(
             if t is None
             else rng.random(len(ids)) < keep_prob(counts, t)[ids]
         )
-        source, target = examples(model, ids[kept], sent_ids[kept], window, rng)
+        source, target = examples(
+            model,
+            ids[kept],
+            sent_ids[kept],
+            window,
+            rng,
+        )
         for i in range(0, len(target), batch):
             done = (epoch + i / len(target)) / epochs
             pairs = source[i : i + batch], target[i : i + batch]

@@ -15,7 +15,7 @@ Paths = list[Int[np.ndarray, " _"]]
 
 
 def huffman(counts: Int[np.ndarray, " V"]) -> tuple[Paths, Paths]:
-    """Return each word's code, from the root on, and the inner nodes on its way.
+    """Return each word's code, root first, and the inner nodes on its way.
 
     Inner nodes are numbered in the order of merging, so that the root is V−2.
 
@@ -28,7 +28,10 @@ def huffman(counts: Int[np.ndarray, " V"]) -> tuple[Paths, Paths]:
         raise ValueError(f"a tree needs at least 2 words, got {V}")
     heap = [(int(n), i) for i, n in enumerate(counts)]
     heapq.heapify(heap)
-    parent, bit = np.zeros(2 * V - 1, dtype=int), np.zeros(2 * V - 1, dtype=int)
+    parent, bit = (
+        np.zeros(2 * V - 1, dtype=int),  # leaves first, then inner nodes
+        np.zeros(2 * V - 1, dtype=int),
+    )
     for node in range(V, 2 * V - 1):
         (a, left), (b, right) = heapq.heappop(heap), heapq.heappop(heap)
         parent[[left, right]], bit[right] = node, 1
@@ -93,7 +96,7 @@ class HierarchicalSoftmax:
         h: Float[np.ndarray, " d"],
         w: int | Ids,
     ) -> float | np.ndarray:
-        """Return log p(w | h), Eq. (word-embeddings-hs), for a word or several.
+        """Return log p(w | h) of a word or several, Eq. (word-embeddings-hs).
 
         Raises:
             ValueError: w is not a word.
