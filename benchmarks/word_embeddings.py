@@ -54,7 +54,7 @@ def cases():
         "SGNS.step / a loop over 2048 pairs",
         lambda: model.step(center, context, shared, 0.025),
         lambda: loop(model.W_in, model.W_out, center, context, negatives, 0.025),
-        1 / 50,
+        1 / 25,
     )
 
     W, idx = rng.normal(size=(5000, 128)).astype(np.float32), rng.integers(5000, size=512)
