@@ -16,6 +16,12 @@ Left out: corpora that do not fit into memory, class-based, skipping and cache m
 
 from .arpa import BackoffLM, prune, read_arpa, removal_costs, to_arpa, to_backoff
 from .arrays import ArrayMKN
+from .figures import (
+    figure_held_out,
+    figure_perplexity,
+    figure_surprise,
+    figure_unseen,
+)
 from .kneser_ney import (
     AbsoluteDiscount,
     KneserNey,
@@ -63,6 +69,10 @@ __all__ = [
     "counts_of_counts",
     "dice",
     "everygrams",
+    "figure_held_out",
+    "figure_perplexity",
+    "figure_surprise",
+    "figure_unseen",
     "good_turing",
     "jaccard",
     "katz_discounts",

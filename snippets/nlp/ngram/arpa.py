@@ -176,4 +176,4 @@ def prune(model: Backing, threshold: float) -> BackoffLM:
     for ctx in sorted(pruned.listed, key=len)[1:]:
         left, free = _left_and_free(pruned, ctx)
         pruned.weights[ctx] = left / free if free > TINY else 0.0
-    return pruned
+    return BackoffLM(pruned.listed, pruned.weights)
