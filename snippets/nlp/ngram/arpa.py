@@ -25,7 +25,7 @@ class BackoffLM(NgramLM):
         """Take {h: {w: p(w|h)}} and {h: weight}."""
         super().__init__(max(map(len, listed), default=0) + 1)
         if not listed.get(()):
-            raise ValueError("expected p(w) of some word under the empty context")
+            raise ValueError("expected p(w) of some word for the empty context")
         listed[()].setdefault(UNK, 0.0)
         self.listed, self.weights = listed, weights
         self.vocab = dict.fromkeys(listed[()])
@@ -36,7 +36,9 @@ class BackoffLM(NgramLM):
 
     def _prob(self, w: str, ctx: Context) -> float:
         here = self.listed.get(ctx, {})
-        return here[w] if w in here else self.backoff(ctx) * self._prob(w, ctx[1:])
+        if w in here:
+            return here[w]
+        return self.backoff(ctx) * self._prob(w, ctx[1:])
 
     def backoff(self, ctx: Context) -> float:
         """Return the weight of a context, 1 where none is written."""
@@ -66,7 +68,7 @@ def _log10(p: float) -> str:
 def to_arpa(model: Backing, path: str | PathLike[str]) -> None:
     """Write a model so that KenLM and others read it.
 
-    Raises: ValueError before `fit`, or if a word is empty or contains white space.
+    Raises: ValueError before `fit`, or if a word is empty or has white space.
     """
     if not model.vocab:
         raise ValueError("the model knows nothing yet: call fit first")
@@ -84,7 +86,7 @@ def to_arpa(model: Backing, path: str | PathLike[str]) -> None:
                 fields.append(_log10(backoff.weights[gram]))
             sections[len(ctx)].append("\t".join(fields))
     lines = ["\\data\\"]
-    lines += [f"ngram {k}={len(section)}" for k, section in enumerate(sections, 1)]
+    lines += [f"ngram {k}={len(part)}" for k, part in enumerate(sections, 1)]
     for k, section in enumerate(sections, 1):
         lines += ["", f"\\{k}-grams:", *section]
     text = "\n".join([*lines, "", "\\end\\", ""])
@@ -135,7 +137,7 @@ def _read_entry(line: str, k: int, listed: Listed, weights: Weights) -> None:
 
 
 def _left_and_free(model: BackoffLM, ctx: Context) -> tuple[float, float]:
-    """Return what p(.|h) and what p(.|h') give to the words not listed after h."""
+    """Return what p(.|h) and p(.|h') give to the words not listed after h."""
     here = model.listed[ctx]
     lower = sum(model._prob(w, ctx[1:]) for w in here)
     return max(0.0, 1 - sum(here.values())), max(0.0, 1 - lower)
@@ -160,7 +162,7 @@ def removal_costs(model: BackoffLM, ctx: Context) -> dict[str, float]:
 def prune(model: Backing, threshold: float) -> BackoffLM:
     """Leave out n-grams that each raise perplexity by less than the threshold.
 
-    Contexts of longer n-grams stay; weights are computed again, Eq. (ngram-alpha).
+    Contexts of longer n-grams stay; then all weights anew, Eq. (ngram-alpha).
     Raises: ValueError if threshold < 0.
     """
     if not threshold >= 0:
@@ -169,7 +171,8 @@ def prune(model: Backing, threshold: float) -> BackoffLM:
     for k in range(pruned.order - 1, 0, -1):
         for ctx in [ctx for ctx in pruned.listed if len(ctx) == k]:
             for w, cost in removal_costs(pruned, ctx).items():
-                if math.expm1(cost) < threshold and (*ctx, w) not in pruned.listed:
+                needed = (*ctx, w) in pruned.listed
+                if math.expm1(cost) < threshold and not needed:
                     del pruned.listed[ctx][w]
             if not pruned.listed[ctx]:
                 del pruned.listed[ctx], pruned.weights[ctx]

@@ -22,7 +22,7 @@ class ArrayMKN:
     """
 
     def __init__(self, order: int, fallback: Sequence[float] | None = None):
-        """Take the order and discounts for orders whose own cannot be estimated."""
+        """Take the order and discounts for where none can be estimated."""
         if order < 1:
             raise ValueError(f"order must be >= 1, got {order}")
         self.order = order
@@ -47,7 +47,7 @@ class ArrayMKN:
         return self
 
     def _encode(self, sents: list[Sequence[str]]) -> tuple[Ints, Bools]:
-        """Return all sentences as numbers, with <s> and </s>, and where <s> is."""
+        """Return sentences as numbers, <s> and </s> too, and where <s> is."""
         lengths = np.fromiter(map(len, sents), np.int64, len(sents))
         first = np.cumsum(lengths + 2) - lengths - 2
         inside = np.ones(lengths.sum() + 2 * len(sents), bool)
@@ -98,7 +98,8 @@ class ArrayMKN:
             taken = np.array([0.0, *D])[np.minimum(a, 3)]
             total = np.bincount(ctx, a, contexts)
             some = np.maximum(total, 1)  # nothing follows </s>
-            b = np.where(total > 0, np.bincount(ctx, taken, contexts) / some, 1.0)
+            sums = np.bincount(ctx, taken, contexts)
+            b = np.where(total > 0, sums / some, 1.0)
             own = (a - taken) / some[ctx]
             self.own.append(np.append(own, 0.0))  # [-1]: not seen
             self.backoff.append(np.append(b, 1.0))
@@ -108,7 +109,7 @@ class ArrayMKN:
     def logprob(self, sents: Sents) -> Float[np.ndarray, " tokens"]:
         """Return log10 p of every token of all sentences, each with its </s>.
 
-        Raises: ValueError before `fit`, for no sentences; TypeError for one string.
+        Raises: ValueError before `fit`, for nothing; TypeError for a string.
         """
         if not self.index:
             raise ValueError("the model knows nothing yet: call fit first")

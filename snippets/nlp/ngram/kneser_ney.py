@@ -45,7 +45,7 @@ def modified_discounts(n: Mapping[int, int]) -> Discounts:
     """
     seen = [n.get(r, 0) for r in range(1, 5)]
     if not all(seen[:3]):
-        raise ValueError(f"no discounts from n_1 ... n_4 = {seen}: give a fallback")
+        raise ValueError(f"no discounts from n_1..n_4 = {seen}: give a fallback")
     Y = ney_discount(n)
     D = [i - (i + 1) * Y * seen[i] / seen[i - 1] for i in (1, 2, 3)]
     if not all(0 <= d <= i for i, d in enumerate(D, 1)):

@@ -34,7 +34,7 @@ def jaccard(x: Counter[str], y: Counter[str]) -> float:
 
 
 def dice(x: Counter[str], y: Counter[str]) -> float:
-    """Return 2 |x & y| / (|x| + |y|), Eq. (ngram-jaccard); 1 if both are empty."""
+    """Return 2 |x & y| / (|x| + |y|), Eq. (ngram-jaccard); 1 if both empty."""
     total = x.total() + y.total()
     return 2 * (x & y).total() / total if total else 1.0
 
@@ -52,7 +52,7 @@ def levenshtein(a: str, b: str) -> int:
 
 
 class FuzzyIndex:
-    """Find strings within an edit distance, filtering by Eq. (ngram-ukkonen) first.
+    """Find strings within an edit distance; Eq. (ngram-ukkonen) filters first.
 
     Raises: ValueError if q < 1.
     """
@@ -85,6 +85,6 @@ class FuzzyIndex:
         return [self.strings[i] for i in np.flatnonzero(near)]
 
     def search(self, s: str, k: int) -> list[tuple[int, str]]:
-        """Return (distance, string) of all strings at most k edits away, sorted."""
+        """Return (distance, string) of all strings within k edits, sorted."""
         found = [(levenshtein(s, t), t) for t in self.candidates(s, k)]
         return sorted((d, t) for d, t in found if d <= k)

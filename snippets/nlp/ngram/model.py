@@ -29,7 +29,7 @@ def checked(sents: Sents) -> list[Sequence[str]]:
 
 
 def count_followers(sents: Sents, order: int) -> Followers:
-    """Count c(hw) for every context h of fewer than `order` words: {h: {w: c(hw)}}.
+    """Count c(hw), as {h: {w: c(hw)}}, for every h of fewer than `order` words.
 
     Raises: ValueError if order < 1.
     """
@@ -61,7 +61,7 @@ class NgramLM:
     def fit(self: Model, sents: Sents) -> Model:
         """Count; the vocabulary is every word seen, </s> and <unk>.
 
-        Raises: TypeError for one string; ValueError for none, or with <s> or </s>.
+        Raises: TypeError for a string; ValueError for nothing, or for <s>, </s>.
         """
         self.followers = count_followers(checked(sents), self.order)
         self.vocab = dict.fromkeys([*self.followers[()], UNK])
@@ -70,7 +70,7 @@ class NgramLM:
 
     def _estimate(self) -> None:
         """Compute from the counts what `_prob` needs."""
-        self.totals = {h: sum(here.values()) for h, here in self.followers.items()}
+        self.totals = {h: sum(c.values()) for h, c in self.followers.items()}
 
     def _prob(self, w: str, ctx: Context) -> float:
         """Return p(w|h) of a known word and a context that is not too long."""
@@ -84,7 +84,7 @@ class NgramLM:
         return tuple(map(self._known, near))
 
     def prob(self, w: str, ctx: Sequence[str] = ()) -> float:
-        """Return p(w | the last n - 1 words of ctx); unknown words count as <unk>.
+        """Return p(w | the last n - 1 words of ctx); unknown words are <unk>.
 
         Raises: ValueError before `fit`, and for w = <s>, which nothing predicts.
         """
@@ -110,7 +110,8 @@ class NgramLM:
         Raises: ValueError if the sentence contains <s> or </s>.
         """
         words = pad(sent, self.order)
-        probs = [self.prob(w, words[:i]) for i, w in enumerate(words) if w != BOS]
+        places = (i for i, w in enumerate(words) if w != BOS)
+        probs = [self.prob(words[i], words[:i]) for i in places]
         return [math.log10(p) if p else -math.inf for p in probs]
 
     def logprob(self, sent: Sequence[str]) -> float:
@@ -121,7 +122,7 @@ class NgramLM:
         """Return bits per token, </s> included, Eq. (ngram-cross-entropy).
 
         Unknown words count as <unk>; with oov="skip" they do not count.
-        Raises: ValueError for another oov, no sentences; TypeError for mere scores.
+        Raises: ValueError for another oov, nothing; TypeError for mere scores.
         """
         if oov not in ("include", "skip"):
             raise ValueError(f"oov must be 'include' or 'skip', got {oov!r}")
@@ -140,13 +141,13 @@ class NgramLM:
         """Return 2 to the cross-entropy, Eq. (ngram-perplexity)."""
         return 2 ** self.cross_entropy(sents, oov)
 
-    def sample(self, rng: Generator, T: float = 1.0, limit: int = 50) -> list[str]:
-        """Draw words from p^(1/T) until </s> or the limit, Eq. (ngram-temperature).
+    def sample(self, rng: Generator, T: float = 1.0, limit: int = 50) -> list:
+        """Draw words from p^(1/T) until </s> or limit, Eq. (ngram-temperature).
 
         <unk> is never drawn.  Raises: ValueError unless T > 0 and limit >= 1.
         """
         if not T > 0 or limit < 1:
-            raise ValueError(f"expected T > 0 and limit >= 1, got {T} and {limit}")
+            raise ValueError(f"expected T > 0, limit >= 1, got {T} and {limit}")
         words = list(pad((), self.order)[:-1])
         start, choices = len(words), [w for w in self.vocab if w != UNK]
         while len(words) < start + limit:

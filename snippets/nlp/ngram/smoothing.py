@@ -64,8 +64,9 @@ class JelinekMercer(Interpolated):
         """Take the weights; without them all are 1/2 until `tune`."""
         super().__init__(order)
         self.lambdas = [0.5] * order if lambdas is None else list(lambdas)
-        if len(self.lambdas) != order or not all(0 <= x <= 1 for x in self.lambdas):
-            raise ValueError(f"need {order} lambdas in [0, 1], got {self.lambdas}")
+        fits = all(0 <= x <= 1 for x in self.lambdas)
+        if len(self.lambdas) != order or not fits:
+            raise ValueError(f"need {order} lambdas in [0, 1], got {lambdas}")
 
     def _own(self, w: str, ctx: Context) -> float:
         share = self.followers[ctx].get(w, 0) / self.totals[ctx]
@@ -76,7 +77,7 @@ class JelinekMercer(Interpolated):
         return 1 - self.lambdas[len(ctx)]
 
     def tune(self, heldout: Sents, steps: int = 20) -> list[float]:
-        """Fit the weights to held-out text by EM, Eq. (ngram-em); return entropies.
+        """Fit the weights to held-out text, Eq. (ngram-em); return entropies.
 
         Raises: ValueError if steps < 1, or as `cross_entropy` does.
         """
@@ -109,7 +110,7 @@ class JelinekMercer(Interpolated):
 
 
 class WittenBell(Interpolated):
-    """New words are as likely as they were here so far, Eq. (ngram-witten-bell)."""
+    """New words stay as likely as they were here, Eq. (ngram-witten-bell)."""
 
     def _own(self, w: str, ctx: Context) -> float:
         here = self.followers[ctx]
@@ -122,7 +123,7 @@ class WittenBell(Interpolated):
 
 
 def counts_of_counts(counts: Followers, k: int) -> Counter[int]:
-    """Count how many n-grams with contexts of k words occur r times: {r: n_r}."""
+    """Count n-grams with contexts of k words by their counts: {r: n_r}."""
     tables = (here for ctx, here in counts.items() if len(ctx) == k)
     return Counter(c for here in tables for c in here.values())
 
@@ -133,21 +134,21 @@ def good_turing(n: Mapping[int, int], r: int) -> float:
     Raises: ValueError if r < 1 or n_r = 0.
     """
     if r < 1 or not n.get(r, 0):
-        raise ValueError(f"expected r >= 1, n_r > 0, got r={r}, n_r={n.get(r, 0)}")
+        raise ValueError(f"expected r >= 1, n_r > 0, got {r} and {n.get(r, 0)}")
     return (r + 1) * n.get(r + 1, 0) / n[r]
 
 
 def katz_discounts(n: Mapping[int, int], k: int) -> list[float]:
     """Return d_1 ... d_k, Eq. (ngram-katz-discount).
 
-    Raises: ValueError if k < 2, if one of n_1 ... n_k is 0, or if no mass is free.
+    Raises: ValueError if k < 2, if one of n_1 ... n_k is 0, or no mass is free.
     """
     if k < 2:
         raise ValueError(f"k must be >= 2, got {k}")
     ratios = [good_turing(n, r) / r for r in range(1, k + 1)]
     common = (k + 1) * n.get(k + 1, 0) / n[1]
     if common == 1:
-        raise ValueError(f"(k+1) n_(k+1) = n_1 = {n[1]}: choose another k than {k}")
+        raise ValueError(f"(k+1) n_(k+1) = n_1 = {n[1]}: choose k other than {k}")
     return [(ratio - common) / (1 - common) for ratio in ratios]
 
 
@@ -169,14 +170,14 @@ class Katz(NgramLM):
         super()._estimate()
         n = [counts_of_counts(self.followers, k) for k in range(self.order)]
         raw = [katz_discounts(each, self.k) for each in n]
-        self.discounts = [[d if 0 < d <= 1 else 1.0 for d in each] for each in raw]
+        self.discounts = [[d if 0 < d <= 1 else 1.0 for d in row] for row in raw]
         self._alpha: dict[Context, float] = {}
         self._scale: dict[Context, float] = {}
         for ctx in sorted(self.followers, key=len):  # shorter contexts first
             here = self.followers[ctx]
             kept = sum(self._discounted(w, ctx) for w in here)
             free = 1 - sum(self._lower(w, ctx) for w in here)
-            spread = free > 1e-12  # else every word was seen: none to take the rest
+            spread = free > 1e-12  # else all words were seen: nobody in need
             self._alpha[ctx] = max(0.0, 1 - kept) / free if spread else 0.0
             self._scale[ctx] = 1.0 if spread else 1 / kept
 
@@ -201,7 +202,7 @@ class Katz(NgramLM):
 
 
 class StupidBackoff(NgramLM):
-    """Relative counts, times alpha per step back, Eq. (ngram-stupid): mere scores.
+    """Relative counts, alpha times per step back, Eq. (ngram-stupid): scores.
 
     Raises: ValueError unless 0 < alpha <= 1; TypeError from `cross_entropy`.
     """

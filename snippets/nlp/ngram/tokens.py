@@ -26,7 +26,7 @@ def everygrams(seq: Sequence, n: int) -> Iterator[tuple]:
 
 
 def pad(seq: Sequence[str], n: int) -> tuple[str, ...]:
-    """Add one </s>, and one <s> if a model of order n has a context to put it in.
+    """Add one </s>, and one <s> if a model of order n has contexts.
 
     Raises: ValueError if n < 1, or if the sequence contains <s> or </s> already.
     """
