@@ -127,9 +127,9 @@ def test_followers_are_the_counts_of_all_windows(sents, order):
     ],
 )
 def test_sums_to_one_over_the_vocabulary_for_every_context(make):
-    model = make().fit(TRAIN[:60])
+    model = make().fit(TRAIN[:45])
     contexts = [*model.followers, ("不", "曾见"), ("曾见",), (BOS, "曾见")]
-    assert len(contexts) > 350
+    assert len(contexts) > 250
     for ctx in contexts:
         p = model.distribution(ctx)
         assert BOS not in p
@@ -246,7 +246,7 @@ def test_kenlm_reads_our_models(fitted, name, tmp_path):
 
 @pytest.mark.parametrize("order", [2, 3, 4, 5])
 def test_kenlm_agrees_per_token_at_every_order(order, tmp_path):
-    train, test = songci("train")[:1500], songci("test")[:600]
+    train, test = songci("train")[:1200], songci("test")[:600]
     model = ModifiedKneserNey(order, FALLBACK).fit(train)
     arrays = ArrayMKN(order, FALLBACK).fit(train)
     to_arpa(model, tmp_path / "ours.arpa")
@@ -463,7 +463,7 @@ def test_temperature_goes_from_the_best_word_to_all_words():
 # ARPA and pruning
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["Katz", "ModifiedKneserNey"])
 def test_arpa_round_trip(fitted, name, tmp_path):
     to_arpa(fitted[name], tmp_path / "a.arpa")
     back = read_arpa(tmp_path / "a.arpa")
