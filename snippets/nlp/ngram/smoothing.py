@@ -148,7 +148,9 @@ def katz_discounts(n: Mapping[int, int], k: int) -> list[float]:
     ratios = [good_turing(n, r) / r for r in range(1, k + 1)]
     common = (k + 1) * n.get(k + 1, 0) / n[1]
     if common == 1:
-        raise ValueError(f"(k+1) n_(k+1) = n_1 = {n[1]}: choose k other than {k}")
+        raise ValueError(
+            f"(k+1) n_(k+1) = n_1 = {n[1]}: choose k other than {k}",
+        )
     return [(ratio - common) / (1 - common) for ratio in ratios]
 
 
