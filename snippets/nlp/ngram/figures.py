@@ -79,11 +79,11 @@ def figure_perplexity():
     shown = {
         "laplace": ("加一", 1.0),
         "lidstone": ("Lidstone", 1.0),
-        "witten_bell": ("Witten–Bell", 1.07),
+        "witten_bell": ("Witten–Bell", 1.12),
         "absolute": ("绝对折扣", 1.0),
-        "modified": ("改进 Kneser–Ney", 0.915),
+        "modified": ("改进 Kneser–Ney", 0.88),
     }
-    fig = Figure(figsize=(6.8, 4.0))
+    fig = Figure(figsize=(6.0, 4.4))
     ax = fig.subplots()
     for color, (name, (label, shift)) in zip(plot.CYCLE, shown.items(), strict=False):
         n = [int(key[1:]) for key in results[name]]
@@ -94,6 +94,6 @@ def figure_perplexity():
     ticks = [150, 200, 300, 500, 1000, 2000]
     ax.set_yticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
-    ax.set(xticks=range(1, 6), xlim=(0.8, 7.0), ylim=(118, 3200))
+    ax.set(xticks=range(1, 6), xlim=(0.8, 7.4), ylim=(112, 3200))
     ax.set(xlabel="$n$", ylabel="困惑度")
     return fig
