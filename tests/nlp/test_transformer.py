@@ -538,7 +538,7 @@ def test_training_lowers_the_loss_and_a_cold_start_begins_higher():
 
 def test_the_recorded_model_reverses():
     found = records.load("nlp/transformer").results["training"]
-    assert found["post"]["greedy"] >= 0.995
+    assert found["post"]["greedy"] >= 0.99
     right, wrong = 0.9 + 0.1 / 13, 0.1 / 13
     floor = -right * math.log(right) - 12 * wrong * math.log(wrong)
     assert floor < found["post"]["final"] < floor + 0.02
@@ -682,7 +682,7 @@ def bad_calls():
     yield "offset", lambda: rope(x, -1), "offset must be at least 0, got -1"
     yield "alibi", lambda: alibi_bias(0, 3), "h must be at least 1, got 0"
     yield "width of ffn", lambda: FeedForward(8, 0), "d_ff must be at least 1, got 0"
-    yield "too long", lambda: model(ids, ids), "9 positions, but the table has max_len=8"
+    yield "too long", lambda: model(ids, ids), "9 positions, the table has max_len=8"
     yield "generated", lambda: generate(model, ids[:, :3], 1, 2, 9), "9 positions.*max_len=8"
     yield "tie", lambda: Transformer(9, 8), "one vocabulary, got 9 and 8"
     yield "layers", lambda: Transformer(9, 9, n_layers=0), "n_layers must be at least 1"

@@ -129,7 +129,8 @@ class MultiHeadAttention(nn.Module):
         """
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
-        check_at_least(1, d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
+        check_at_least(1, d_model=d_model, n_heads=n_heads)
+        check_at_least(1, n_kv_heads=n_kv_heads)
         if d_model % n_heads or n_heads % n_kv_heads:
             raise ValueError(
                 "d_model must be a multiple of n_heads and that of n_kv_heads, "
@@ -163,7 +164,8 @@ class MultiHeadAttention(nn.Module):
         q = self._split(self.W_q(x), self.n_heads)
         if rope is not None:
             q = rope(q, cache.length if cache is not None else 0)
-        k, v = self._keys(x if mem is None else mem, mem is not None, cache, rope)
+        source = x if mem is None else mem
+        k, v = self._keys(source, mem is not None, cache, rope)
         out = self._attend(q, k, v, mask, bias)
         return self.W_o(out.transpose(1, 2).flatten(2))
 

@@ -38,7 +38,7 @@ def generate(
     beam: int = 1,
     alpha: float = 0.6,
 ) -> Int[Tensor, "b m"]:
-    """Return the best sequence found for each source, eos included, then padding.
+    """Return the best sequence found for each source, padded behind eos.
 
     ``beam`` hypotheses are kept a source; 1 is greedy search.  With
     ``cache`` a step computes the newest token only.
@@ -49,26 +49,25 @@ def generate(
     """
     check_at_least(1, max_len=max_len, beam=beam)
     model.check_length(max_len)
-    b = len(src)
-    mem_mask = model.may_see(src).repeat_interleave(beam, dim=0)
-    mem = model.encode(src).repeat_interleave(beam, dim=0)
+    source = model.encode(src), model.may_see(src)
+    mem, mem_mask = (t.repeat_interleave(beam, dim=0) for t in source)
     caches = [(KVCache(), KVCache()) for _ in model.decoder] if cache else None
-    tokens = src.new_full((b * beam, 1), bos)
+    tokens = src.new_full((len(mem), 1), bos)
     done = torch.zeros_like(tokens[:, 0], dtype=torch.bool)
-    score = mem.new_zeros(b, beam)
-    score[:, 1:] = -torch.inf  # the copies of the first do not count
+    score = mem.new_full((len(src), beam), -torch.inf)  # the copies do not count
+    score[:, 0] = 0
     for _ in range(max_len):
         logp = _next_logp(model, tokens, mem, mem_mask, caches)
         score, parent, token = _best(score, logp, done, model.pad)
         tokens = torch.cat([tokens[parent], token[:, None]], dim=1)
         done = done[parent] | (token == eos)
-        for part in chain.from_iterable(caches or []):
-            part.select(parent)
         if done.all():
             break
-    length = (tokens[:, 1:] != model.pad).sum(dim=1).view(b, beam)
+        for part in chain.from_iterable(caches or []):
+            part.select(parent)
+    length = (tokens[:, 1:] != model.pad).sum(dim=1).view_as(score)
     best = (score / length_penalty(length, alpha)).argmax(dim=1)
-    return tokens.view(b, beam, -1)[torch.arange(b), best, 1:]
+    return tokens.view(*score.shape, -1)[torch.arange(len(src)), best, 1:]
 
 
 def _best(

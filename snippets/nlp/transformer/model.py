@@ -154,35 +154,38 @@ class Transformer(nn.Module):
                 odd or no multiple of n_heads, or tied vocabularies differ.
         """
         super().__init__()
-        check_at_least(1, src_vocab=src_vocab, tgt_vocab=tgt_vocab)
         check_at_least(1, n_layers=n_layers, max_len=max_len)
-        if tie and src_vocab != tgt_vocab:
-            both = f"{src_vocab} and {tgt_vocab}"
-            raise ValueError(f"tie needs one vocabulary, got {both}")
         self.d_model, self.pad = d_model, pad
         self.positions: Tensor
         self.register_buffer("positions", sinusoidal(max_len, d_model), False)
-        dims, each = (d_model, n_heads, d_ff, dropout, norm_first), range(n_layers)
-        self.encoder = nn.ModuleList(EncoderLayer(*dims, fused=fused) for _ in each)
-        self.decoder = nn.ModuleList(DecoderLayer(*dims, fused=fused) for _ in each)
+        dims = d_model, n_heads, d_ff, dropout, norm_first
+        each = range(n_layers)
+        encoder = [EncoderLayer(*dims, fused=fused) for _ in each]
+        self.encoder = nn.ModuleList(encoder)
+        decoder = [DecoderLayer(*dims, fused=fused) for _ in each]
+        self.decoder = nn.ModuleList(decoder)
         norm: Any = partial(nn.LayerNorm, d_model) if norm_first else nn.Identity
         self.encoder_norm, self.decoder_norm = norm(), norm()
         self.drop = nn.Dropout(dropout)
-        self.src_embedding = nn.Embedding(src_vocab, d_model)
-        self.tgt_embedding = nn.Embedding(tgt_vocab, d_model)
-        self.to_logits = nn.Linear(d_model, tgt_vocab, bias=False)
-        self.reset_parameters()
-        if tie:
-            self.tgt_embedding = self.src_embedding
-            self.to_logits.weight = self.src_embedding.weight
-
-    def reset_parameters(self) -> None:
-        """Draw matrices after Glorot and Bengio, embeddings with variance 1/d."""
         for weight in self.parameters():
             if weight.dim() > 1:
                 nn.init.xavier_uniform_(weight)
-        for table in (self.src_embedding, self.tgt_embedding):
-            nn.init.normal_(table.weight, std=self.d_model**-0.5)
+        self._make_tables(src_vocab, tgt_vocab, tie)
+
+    def _make_tables(self, src_vocab: int, tgt_vocab: int, tie: bool) -> None:
+        check_at_least(1, src_vocab=src_vocab, tgt_vocab=tgt_vocab)
+        if tie and src_vocab != tgt_vocab:
+            both = f"{src_vocab} and {tgt_vocab}"
+            raise ValueError(f"tie needs one vocabulary, got {both}")
+        d_model = self.d_model
+        self.src_embedding = nn.Embedding(src_vocab, d_model)
+        self.tgt_embedding = nn.Embedding(tgt_vocab, d_model)
+        self.to_logits = nn.Linear(d_model, tgt_vocab, bias=False)
+        for table in (self.src_embedding, self.tgt_embedding, self.to_logits):
+            nn.init.normal_(table.weight, std=d_model**-0.5)
+        if tie:
+            self.tgt_embedding = self.src_embedding
+            self.to_logits.weight = self.src_embedding.weight
 
     def embed(
         self,
@@ -208,7 +211,7 @@ class Transformer(nn.Module):
         """
         most = len(self.positions)
         if end > most:
-            raise ValueError(f"{end} positions, but the table has max_len={most}")
+            raise ValueError(f"{end} positions, the table has max_len={most}")
 
     def encode(self, src: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
         """Return the encoder's output; nobody attends to padding."""

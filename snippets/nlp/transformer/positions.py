@@ -60,7 +60,8 @@ def rope(
     cos, sin = angles.cos().to(x), angles.sin().to(x)
     axis = -1 if interleaved else -2
     a, b = x.unflatten(-1, (-1, 2) if interleaved else (2, -1)).unbind(axis)
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=axis).flatten(-2)
+    turned = a * cos - b * sin, a * sin + b * cos
+    return torch.stack(turned, dim=axis).flatten(-2)
 
 
 def rope_permutation(d: int) -> Int[Tensor, " d"]:
@@ -74,7 +75,7 @@ def rope_permutation(d: int) -> Int[Tensor, " d"]:
 
 
 def alibi_bias(h: int, n: int) -> Float[Tensor, "h n n"]:
-    """Return what ALiBi adds to the scores of each head, Eq. (transformer-alibi).
+    """Return what ALiBi adds to each head's scores, Eq. (transformer-alibi).
 
     Raises:
         TypeError, ValueError: h or n is not a positive integer.

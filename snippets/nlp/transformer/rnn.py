@@ -115,5 +115,6 @@ def sequential_steps(y: Tensor) -> int:
         if missing:
             waiting += missing
         else:
-            length[waiting.pop()] = 1 + max((length[p] for p in before), default=0)
+            longest = max((length[p] for p in before), default=0)
+            length[waiting.pop()] = longest + 1
     return length[y.grad_fn]

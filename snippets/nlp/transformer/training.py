@@ -1,5 +1,7 @@
 """Label smoothing, the schedule with a warm-up, and a task to learn: reverse a row of digits."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -39,7 +41,7 @@ def label_smoothed_nll(
 
 
 def noam_lr(step: int, d_model: int, warmup: int) -> float:
-    """Return the learning rate of a step, counted from 1, Eq. (transformer-noam).
+    """Return the rate of a step, counted from 1, Eq. (transformer-noam).
 
     Raises:
         TypeError, ValueError: an argument is not a positive integer.
@@ -61,8 +63,9 @@ def reverse_batch(
     """
     check_at_least(1, size=size, shortest=shortest)
     check_at_least(shortest, longest=longest)
-    lengths = torch.randint(shortest, longest + 1, (size, 1), generator=generator)
-    digits = torch.randint(DIGITS, VOCAB, (size, longest), generator=generator)
+    draw = partial(torch.randint, generator=generator)
+    lengths = draw(shortest, longest + 1, (size, 1))
+    digits = draw(DIGITS, VOCAB, (size, longest))
     places = torch.arange(longest)
     src = digits.where(places < lengths, PAD)
     mirrored = src.gather(1, (lengths - 1 - places).clamp(min=0))
@@ -78,7 +81,7 @@ def train_to_reverse(
     longest: int = 12,
     size: int = 64,
     warmup: int = 100,
-    factor: float = 0.25,
+    factor: float = 0.15,
     eps: float = 0.1,
     cold: bool = False,
     generator: torch.Generator | None = None,
