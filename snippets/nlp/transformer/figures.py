@@ -205,27 +205,28 @@ def _figure_floor(eps, classes):
 
 
 def figure_attention():
-    """Where the decoder looks in the source while it writes the digits backwards."""
+    """Where the decoder looks in the source while it writes the digits backwards, by layer."""
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
     from snippets.common import plot, records
 
     found = records.load(ARTICLE).results["training"]["post"]["map"]
-    layers = found["cross"]
-    fig = Figure(figsize=(7.0, 4.2))
     colors = ListedColormap(plot.sequential_colors(32))
     written = [str(digit) if digit >= 0 else "终" for digit in found["out"]]
-    for row, axes in enumerate(fig.subplots(len(layers), len(layers[0]))):
-        for head, ax in enumerate(axes):
-            ax.pcolormesh(layers[row][head], cmap=colors, vmin=0, vmax=1)
-            ax.set(aspect="equal", title=f"第 {row + 1} 层，头 {head + 1}")
-            ax.set_xticks([i + 0.5 for i in range(len(found["src"]))], found["src"], fontsize=10)
-            ax.set_yticks([i + 0.5 for i in range(len(written))], written, fontsize=10)
+    frames = []
+    for number, heads in reversed(list(enumerate(found["cross"], 1))):
+        fig = Figure(figsize=(5.4, 5.8), label=f"解码器第 {number} 层的四个头")
+        for head, ax in enumerate(fig.subplots(2, 2).flat, 1):
+            ax.pcolormesh(heads[head - 1], cmap=colors, vmin=0, vmax=1)
+            ax.set(aspect="equal", title=f"第 {number} 层，头 {head}")
+            ax.set_xticks([i + 0.5 for i in range(len(found["src"]))], found["src"], fontsize=11)
+            ax.set_yticks([i + 0.5 for i in range(len(written))], written, fontsize=11)
             ax.tick_params(length=0, pad=1)
             ax.invert_yaxis()
             ax.grid(False)
-    return fig
+        frames.append(fig)
+    return frames
 
 
 def figure_flops():
