@@ -1,6 +1,7 @@
 """Gradients over distance and depth, and a Transformer that learns to reverse rows of digits."""
 
 from statistics import median
+from time import process_time
 from typing import Any
 
 import torch
@@ -163,18 +164,21 @@ def learn(
     net = Transformer(VOCAB, VOCAB, norm_first=training.startswith("pre"), max_len=64, **model)
     cold = training.endswith("cold")
     # the cold start begins with the rate at which the warm one arrives
+    start = process_time()
     losses = train_to_reverse(
         net,
         steps,
         longest,
         batch,
         warmup,
-        0.25,
+        0.15,
         cold=cold,
         generator=torch.Generator().manual_seed(1),
     )
+    seconds = process_time() - start
     found: dict[str, Any] = {"losses": [round(loss, 4) for loss in losses]}
     if rows:
+        found["cpu_seconds"] = round(seconds)
         found["final"] = round(sum(losses[-20:]) / 20, 4)
         found["greedy"] = exact_match(net, *rows_of(rows, longest))
         if training == "post":
