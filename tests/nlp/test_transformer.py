@@ -538,10 +538,14 @@ def test_training_lowers_the_loss_and_a_cold_start_begins_higher():
 
 def test_the_recorded_model_reverses():
     found = records.load("nlp/transformer").results["training"]
-    assert found["post"]["greedy"] >= 0.99
+    assert min(training["greedy"] for training in found.values()) >= 0.98
+    assert max(training["greedy"] for training in found.values()) == 1
+    assert max(training["cpu_seconds"] for training in found.values()) <= 60
     right, wrong = 0.9 + 0.1 / 13, 0.1 / 13
     floor = -right * math.log(right) - 12 * wrong * math.log(wrong)
-    assert floor < found["post"]["final"] < floor + 0.02
+    ends = [training["final"] for training in found.values()]
+    assert floor < min(ends) < floor + 0.005
+    assert max(ends) == found["post"]["final"]  # a peak in the last 20 steps
     src, out = found["post"]["map"]["src"], found["post"]["map"]["out"]
     assert out == [*reversed(src), EOS - DIGITS]
 
