@@ -80,6 +80,7 @@ def figure_gradients():
 def figure_masks():
     """Three masks: padding, causal, causal with what a cache holds."""
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     from snippets.common import plot
 
@@ -95,7 +96,7 @@ def figure_masks():
         ):
             color = plot.CYCLE[0] if seen else plot.GRID
             square = {"fc": color, "alpha": 0.75 if seen else 0.6, "ec": "none"}
-            ax.add_patch(_figure_square(j, i, **square))
+            ax.add_patch(Rectangle((j, i), 0.9, 0.9, **square))
         ax.set(xlim=(-0.1, 6), ylim=(6, -0.1), aspect="equal", title=title)
         ax.set(xlabel="键", xticks=[], yticks=[])
         ax.grid(False)
@@ -103,12 +104,6 @@ def figure_masks():
             side.set_visible(False)
     fig.axes[0].set_ylabel("查询")
     return fig
-
-
-def _figure_square(x, y, **style):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x, y), 0.9, 0.9, **style)
 
 
 def figure_positions():
