@@ -33,6 +33,7 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
+    "_ext.citations",
     "sphinxcontrib.bibtex",
 ]
 
@@ -55,6 +56,7 @@ myst_enable_extensions = [
 myst_dmath_allow_space = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
+bibtex_foot_reference_style = "chinese"
 highlight_language = "python"
 numfig = True
 math_numfig = False  # equations are numbered per page
