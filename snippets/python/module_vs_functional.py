@@ -29,8 +29,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-PARAMETER, BUFFER, TRANSIENT, MODULE = "parameter", "buffer", "transient buffer", "module"
 T = TypeVar("T")
+Names = tuple[list[str], list[str]]  # the missing and the unexpected
 
 
 class Parameter(Tensor):
@@ -64,30 +64,51 @@ def _unique(pairs: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
             yield name, value
 
 
-def _check_state(
-    own: Mapping[str, Tensor], state: Mapping[str, Any], strict: bool
-) -> tuple[list[str], list[str]]:
+def _check_callable(function: Any) -> None:
+    """Raise TypeError for what cannot be called."""
+    if not callable(function):
+        raise TypeError(f"expected a function, got {function!r}")
+
+
+def _check_mapping(state: Any) -> None:
+    """Raise TypeError for what does not give values by name."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"expected tensors by name, got {state!r}")
+
+
+def _check_type(name: str, value: Any, kind: Any) -> None:
+    """Raise TypeError for a value that is neither of a type nor None."""
+    if not isinstance(value, kind | None):
+        expected = f"{name!r} must be a {kind.__name__} or None"
+        raise TypeError(f"{expected}, got {value!r}")
+
+
+def _given(x: Any) -> Any:
+    """Return what an error says of a value: a tensor's shape, else the value."""
+    return [*x.shape] if isinstance(x, Tensor) else x
+
+
+def _misfit(name: str, given: Any, own: Tensor) -> str:
+    """Say why a value cannot take a tensor's place, or nothing if it can."""
+    if isinstance(given, Tensor) and given.shape == own.shape:
+        return ""
+    return f"{name}: expected a tensor {[*own.shape]}, got {_given(given)!r}"
+
+
+def _check_state(own: dict[str, Tensor], state: Any, strict: bool) -> Names:
     """Return the missing and the unexpected names.
 
-    Raises RuntimeError as ``load_state_dict`` does.
+    Raises TypeError and RuntimeError as ``load_state_dict`` does.
     """
+    _check_mapping(state)
     missing = [name for name in own if name not in state]
     unexpected = [name for name in state if name not in own]
-    wrong = []
-    for name in [name for name in own if name in state]:
-        given = getattr(state[name], "shape", state[name])
-        wanted = own[name].shape
-        if given != wanted:
-            wrong.append(f"{name}: expected {tuple(wanted)}, got {given}")
+    tried = [_misfit(name, state[name], own[name]) for name in own if name in state]
+    wrong = [reason for reason in tried if reason]
     if wrong or (strict and (missing or unexpected)):
         names = f"missing: {missing}; unexpected: {unexpected}"
         raise RuntimeError("; ".join([names, *wrong]))
     return missing, unexpected
-
-
-def _fits(value: Any, kind: str) -> bool:
-    """Whether the name is a buffer's and the value a tensor."""
-    return isinstance(value, Tensor) and kind in (BUFFER, TRANSIENT)
 
 
 def _hang(hook: Any, hooks: dict[object, Callable]) -> Callable[[], Any]:
@@ -95,103 +116,89 @@ def _hang(hook: Any, hooks: dict[object, Callable]) -> Callable[[], Any]:
 
     Raises TypeError for what cannot be called.
     """
-    if not callable(hook):
-        raise TypeError(f"expected a function, got {hook!r}")
+    _check_callable(hook)
     key = object()
     hooks[key] = hook
-    return partial(hooks.pop, key)
+    return partial(hooks.pop, key, None)
 
 
 class Module:
     """State by name, a mode and hooks: Eq. (module-vs-functional-split)."""
 
-    training: bool
-    _kinds: dict[str, str]
-    _pre_hooks: dict[object, Callable]
-    _hooks: dict[object, Callable]
+    training = True
+    _kinds: dict[str, type]  # Parameter, Tensor (a buffer) or Module, by name
+    _saved: dict[str, bool]  # whether the state dict has it
+    _before: dict[object, Callable]  # hooks
+    _after: dict[object, Callable]
 
     def __init__(self) -> None:
         """Prepare the tables; a subclass calls this before it assigns."""
-        vars(self).update(training=True, _kinds={}, _pre_hooks={}, _hooks={})
+        vars(self).update(_kinds={}, _saved={}, _before={}, _after={})
 
-    def _register(self, name: str, kind: str) -> None:
-        """Note of what kind an attribute is.
+    def _register(self, name: str, kind: type, saved: bool = True) -> None:
+        """Note of which type an attribute is, and whether it is saved.
 
         Raises AttributeError before ``Module.__init__``, ValueError for a bad
         name.
         """
         if "_kinds" not in vars(self):
-            message = f"super().__init__() must come before {name!r}"
-            raise AttributeError(message)
+            raise AttributeError(f"super().__init__() must come before {name!r}")
         if not name or "." in name or hasattr(type(self), name):
             raise ValueError(f"expected a new name without dots, got {name!r}")
-        self._kinds[name] = kind
+        self._kinds[name], self._saved[name] = kind, saved
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Register a parameter or module; keep every name to its kind.
+        """Register a parameter or module; keep every name to its type.
 
-        Raises TypeError for a registered name and a value of another kind.
+        Raises TypeError for a registered name and a value of another type.
         """
-        kind = vars(self).get("_kinds", {}).get(name)
-        if isinstance(value, Parameter):
-            self._register(name, PARAMETER)
-        elif isinstance(value, Module):
-            self._register(name, MODULE)
-        elif kind and not (value is None or _fits(value, kind)):
-            raise TypeError(f"{name!r} is a {kind}, it cannot be {value!r}")
+        for kind in (Parameter, Module):
+            if isinstance(value, kind):
+                self._register(name, kind)
+        _check_type(name, value, vars(self).get("_kinds", {}).get(name, object))
         super().__setattr__(name, value)
 
-    def register_buffer(
-        self,
-        name: str,
-        tensor: Any,
-        persistent: bool = True,
-    ) -> None:
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True):
         """Make a tensor part of the state without being a parameter.
 
         Raises TypeError for no tensor, ValueError for a name that is taken.
         """
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"{name!r} must be a tensor or None, got {tensor!r}")
+        _check_type(name, tensor, Tensor)
         if name in vars(self):
             raise ValueError(f"attribute {name!r} already exists")
-        self._register(name, BUFFER if persistent else TRANSIENT)
+        self._register(name, Tensor, persistent)
         vars(self)[name] = tensor
 
-    def _children(self) -> list[tuple[str, "Module"]]:
-        """Return the modules right below this one, with their names."""
-        kinds, home = self._kinds.items(), vars(self)
-        pairs = [(key, home.get(key)) for key, kind in kinds if kind == MODULE]
-        return [(key, child) for key, child in pairs if child is not None]
+    def _own(self, kind: type) -> Iterator[tuple[str, Any]]:
+        """Yield this module's own parts of one kind, with their keys."""
+        for key, own in self._kinds.items():
+            if own is kind and (part := vars(self).get(key)) is not None:
+                yield key, part
 
-    def _tree(self, path: str = "") -> Iterator[tuple[str, "Module"]]:
-        """Yield this module and all below it, with their dotted names."""
-        yield path, self
-        for key, child in self._children():
-            yield from child._tree(f"{path}.{key}" if path else key)
+    def _tree(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """Yield this module and all below it, each with its parts' prefix."""
+        yield prefix, self
+        for key, child in self._own(Module):
+            yield from child._tree(f"{prefix}{key}.")
 
-    def _slots(self, *groups: set[str]) -> Iterator[tuple[str, dict, str]]:
-        """Yield each tensor's name and place, group after group of kinds."""
-        for path, owner in self._tree():
-            prefix, home = f"{path}." if path else "", vars(owner)
-            for kinds in groups:
-                for key, kind in owner._kinds.items():
-                    if kind in kinds and home.get(key) is not None:
-                        yield prefix + key, home, key
+    def _slots(self, *kinds: type) -> Iterator[tuple[str, "Module", str]]:
+        """Yield each tensor's dotted name, its module and its key there."""
+        for prefix, module in self._tree():
+            for kind in kinds:
+                for key, _ in module._own(kind):
+                    yield prefix + key, module, key
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """Yield every module once, this one first and without a name."""
-        return _unique(self._tree())
+        return _unique((prefix[:-1], module) for prefix, module in self._tree())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield every parameter once."""
-        slots = self._slots({PARAMETER})
-        return _unique((name, home[key]) for name, home, key in slots)
+        return _unique((n, getattr(m, k)) for n, m, k in self._slots(Parameter))
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every buffer once, persistent or not."""
-        slots = self._slots({BUFFER, TRANSIENT})
-        return _unique((name, home[key]) for name, home, key in slots)
+        return _unique((n, getattr(m, k)) for n, m, k in self._slots(Tensor))
 
     def parameters(self) -> Iterator[Parameter]:
         """Yield what an optimizer needs."""
@@ -199,16 +206,15 @@ class Module:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return parameters and persistent buffers by name, not copied."""
-        slots = self._slots({PARAMETER}, {BUFFER})
-        return {name: home[key].detach() for name, home, key in slots}
+        slots = self._slots(Parameter, Tensor)
+        return {n: getattr(m, k).detach() for n, m, k in slots if m._saved[k]}
 
-    def load_state_dict(
-        self, state: Mapping[str, Any], strict: bool = True
-    ) -> tuple[list[str], list[str]]:
+    def load_state_dict(self, state: Any, strict: bool = True) -> Names:
         """Copy tensors in by name; return the missing and the unexpected names.
 
-        Raises RuntimeError, before anything is copied, for a wrong shape and, if
-        strict, for a missing or unexpected name.
+        Raises TypeError for no mapping; RuntimeError, before anything is copied,
+        for no tensor, a wrong shape and, if strict, for a missing or unexpected
+        name.
         """
         own = self.state_dict()
         missing, unexpected = _check_state(own, state, strict)
@@ -216,22 +222,29 @@ class Module:
             own[name].copy_(state[name])
         return missing, unexpected
 
-    def train(self, mode: bool = True) -> "Module":
-        """Set the mode of this module and all below it."""
-        for _, module in self._tree():
-            module.training = mode
+    def apply(self, function: Any) -> "Module":
+        """Call a function with every module, children first, this one last.
+
+        Raises TypeError for what cannot be called.
+        """
+        _check_callable(function)
+        for _, child in _unique(self._own(Module)):
+            child.apply(function)
+        function(self)
         return self
+
+    def train(self, mode: Any = True) -> "Module":
+        """Set the mode of this module and all below it.
+
+        Raises TypeError unless ``mode`` is True or False.
+        """
+        if not isinstance(mode, bool):
+            raise TypeError(f"expected True or False, got {mode!r}")
+        return self.apply(lambda module: setattr(module, "training", mode))
 
     def eval(self) -> "Module":
         """Leave training mode."""
         return self.train(False)
-
-    def apply(self, function: Callable[["Module"], Any]) -> "Module":
-        """Call a function with every module, children first, this one last."""
-        for _, child in _unique(self._children()):
-            child.apply(function)
-        function(self)
-        return self
 
     def to(self, dtype: Any) -> "Module":
         """Convert floating-point state; every Parameter stays the same object.
@@ -240,19 +253,19 @@ class Module:
         """
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
             raise TypeError(f"expected a floating-point dtype, got {dtype!r}")
-        for _, home, key in self._slots({PARAMETER, BUFFER, TRANSIENT}):
-            for t in (home[key], home[key].grad):
+        for _, state in [*self.named_parameters(), *self.named_buffers()]:
+            for t in (state, state.grad):
                 if t is not None and t.is_floating_point():
                     t.data = t.data.to(dtype)
         return self
 
     def register_forward_pre_hook(self, hook: Any) -> Callable[[], Any]:
         """Let ``hook(module, args)`` see or change the input; return an undo."""
-        return _hang(hook, self._pre_hooks)
+        return _hang(hook, self._before)
 
     def register_forward_hook(self, hook: Any) -> Callable[[], Any]:
         """Let ``hook(module, args, y)`` see or change the output, likewise."""
-        return _hang(hook, self._hooks)
+        return _hang(hook, self._after)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass that is called has its own."""
@@ -260,13 +273,13 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` between the hooks; without hooks, nothing else."""
-        if not (self._pre_hooks or self._hooks):
+        if not (self._before or self._after):
             return self.forward(*args, **kwargs)
-        for hook in [*self._pre_hooks.values()]:
+        for hook in [*self._before.values()]:
             if (changed := hook(self, args)) is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         y = self.forward(*args, **kwargs)
-        for hook in [*self._hooks.values()]:
+        for hook in [*self._after.values()]:
             if (changed := hook(self, args, y)) is not None:
                 y = changed
         return y
@@ -310,9 +323,9 @@ class Linear(Module):
 
         Raises ValueError for another width.
         """
-        if not x.dim() or x.size(-1) != self.in_features:
-            message = f"expected [..., {self.in_features}], got {list(x.shape)}"
-            raise ValueError(message)
+        width = self.in_features
+        if not isinstance(x, Tensor) or not x.dim() or x.size(-1) != width:
+            raise ValueError(f"expected a tensor [..., {width}], got {_given(x)!r}")
         return F.linear(x, self.weight, self.bias)
 
 
@@ -350,9 +363,10 @@ class Conv2d(Module):
 
         Raises ValueError for other channels.
         """
-        if x.dim() not in (3, 4) or x.size(-3) != self.in_channels:
-            expected = f"[{self.in_channels}, h, w] with or without a batch"
-            raise ValueError(f"expected {expected}, got {list(x.shape)}")
+        dims = x.dim() if isinstance(x, Tensor) else 0
+        if dims not in (3, 4) or x.size(-3) != self.in_channels:
+            expected = f"a tensor [{self.in_channels}, h, w] or a batch of these"
+            raise ValueError(f"expected {expected}, got {_given(x)!r}")
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
@@ -408,9 +422,10 @@ class BatchNorm1d(Module):
 
         Raises ValueError for another shape, in training for one value a feature.
         """
-        if x.dim() not in (2, 3) or x.size(1) != self.num_features:
-            expected = f"[batch, {self.num_features}] with or without a length"
-            raise ValueError(f"expected {expected}, got {list(x.shape)}")
+        dims = x.dim() if isinstance(x, Tensor) else 0
+        if dims not in (2, 3) or x.size(1) != self.num_features:
+            expected = f"a tensor [batch, {self.num_features}] or [.., .., length]"
+            raise ValueError(f"expected {expected}, got {_given(x)!r}")
         if self.training:
             if x.numel() <= self.num_features:
                 message = "training needs more than one value a feature"
@@ -457,6 +472,8 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int) -> Module:
         """Return one module.  Raises IndexError outside the list."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"expected one of {len(self)} modules, got {index}")
         return [*self][index]
 
 
@@ -482,8 +499,7 @@ class Lambda(Module):
 
     def __init__(self, function: Any) -> None:
         """Keep the function."""
-        if not callable(function):
-            raise TypeError(f"expected a function, got {function!r}")
+        _check_callable(function)
         super().__init__()
         self.function = function
 
@@ -494,36 +510,35 @@ class Lambda(Module):
 
 def _places_for(
     module: Module,
-    params: Mapping[str, Tensor],
+    params: Any,
 ) -> list[tuple[dict, str, Tensor]]:
     """Return where each new tensor goes: a ``__dict__``, a key, and the tensor.
 
-    Raises ValueError for an unknown name or two values for one tied tensor.
+    Raises TypeError for no mapping; ValueError for an unknown name, no tensor,
+    another shape or two values for one tied tensor.
     """
-    slots = [*module._slots({PARAMETER, BUFFER, TRANSIENT})]
-    if unknown := params.keys() - {name for name, _, _ in slots}:
-        raise ValueError(f"no parameter or buffer named {sorted(unknown)}")
+    _check_mapping(params)
+    slots = module._slots(Parameter, Tensor)
+    places = {name: (vars(owner), key) for name, owner, key in slots}
+    if unknown := params.keys() - places.keys():
+        raise ValueError(f"no parameter or buffer named {sorted(unknown, key=str)}")
     new: dict[int, Tensor] = {}
-    for name, home, key in slots:
-        if name in params:
-            tied = new.setdefault(id(home[key]), params[name])
-            if tied is not params[name]:
-                message = f"{name!r} is tied to a name with another value"
-                raise ValueError(message)
-    places = [(home, key, id(home[key])) for _, home, key in slots]
-    return [(home, key, new[old]) for home, key, old in places if old in new]
+    for name, tensor in params.items():
+        home, key = places[name]
+        if wrong := _misfit(name, tensor, home[key]):
+            raise ValueError(wrong)
+        if new.setdefault(id(home[key]), tensor) is not tensor:
+            raise ValueError(f"{name!r} is tied to a name with another value")
+    old = [(home, key, id(home[key])) for home, key in places.values()]
+    return [(home, key, new[tensor]) for home, key, tensor in old if tensor in new]
 
 
-def functional_call(
-    module: Any,
-    params: Mapping[str, Tensor],
-    *args: Any,
-) -> Any:
+def functional_call(module: Any, params: Any, *args: Any) -> Any:
     """Call a module as f of the given state, Eq. (module-vs-functional-call).
 
     What ``params`` does not name stays as it is.
 
-    Raises TypeError for no Module, ValueError as ``_places_for`` does.
+    Raises TypeError for no Module, and what ``_places_for`` raises.
     """
     if not isinstance(module, Module):
         raise TypeError(f"expected a Module, got {module!r}")
@@ -713,7 +728,8 @@ def figure_overhead():
             layer
         ]
         style = "-" if who == "nn" else ":"
-        shown = {w: 100 * excess for w, excess in points.items() if excess > 0.005}
+        noise = record.results["noise"]
+        shown = {w: 100 * excess for w, excess in points.items() if excess > noise}
         ax.plot(
             *zip(*shown.items(), strict=True), style, color=plot.CYCLE[color], marker=marker,
             label=label,

@@ -61,8 +61,8 @@ def run(widths: list[int], batch: int, repeats: int) -> dict[str, Any]:
         return results
 
     def times(ways: Ways) -> dict[str, float]:
-        """Return how many times longer each class takes than the function."""
-        pairs = {way: ratio(ways[way], ways["F"], repeats=repeats) for way in ("nn", "own")}
+        """Return how many times longer each way takes than the function, itself included."""
+        pairs = {way: ratio(call, ways["F"], repeats=repeats) for way, call in ways.items()}
         return {way: round(value, 4) for way, value in pairs.items()}
 
     with torch.no_grad():
@@ -70,6 +70,8 @@ def run(widths: list[int], batch: int, repeats: int) -> dict[str, Any]:
             layer: {f"w{width}": times(ways(width, x)) for width, x in inputs.items()}
             for layer, ways in layers.items()
         }
+    same = [found["F"] for table in results["ratio"].values() for found in table.values()]
+    results["noise"] = round(max(abs(value - 1) for value in same), 4)
     for layer, table in results["ratio"].items():
         excess = {width: table[f"w{width}"]["nn"] - 1 for width in widths}
         own_excess = table[f"w{widths[0]}"]["own"] - 1
