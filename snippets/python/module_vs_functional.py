@@ -103,7 +103,7 @@ def _check_state(own: dict[str, Tensor], state: Any, strict: bool) -> Names:
     _check_mapping(state)
     missing = [name for name in own if name not in state]
     unexpected = [name for name in state if name not in own]
-    tried = [_misfit(name, state[name], own[name]) for name in own if name in state]
+    tried = [_misfit(n, state[n], own[n]) for n in own if n in state]
     wrong = [reason for reason in tried if reason]
     if wrong or (strict and (missing or unexpected)):
         names = f"missing: {missing}; unexpected: {unexpected}"
@@ -325,7 +325,8 @@ class Linear(Module):
         """
         width = self.in_features
         if not isinstance(x, Tensor) or not x.dim() or x.size(-1) != width:
-            raise ValueError(f"expected a tensor [..., {width}], got {_given(x)!r}")
+            expected = f"a tensor [..., {width}]"
+            raise ValueError(f"expected {expected}, got {_given(x)!r}")
         return F.linear(x, self.weight, self.bias)
 
 
@@ -424,7 +425,7 @@ class BatchNorm1d(Module):
         """
         dims = x.dim() if isinstance(x, Tensor) else 0
         if dims not in (2, 3) or x.size(1) != self.num_features:
-            expected = f"a tensor [batch, {self.num_features}] or [.., .., length]"
+            expected = f"a tensor [batch, {self.num_features}] or with a length"
             raise ValueError(f"expected {expected}, got {_given(x)!r}")
         if self.training:
             if x.numel() <= self.num_features:
@@ -520,8 +521,8 @@ def _places_for(
     _check_mapping(params)
     slots = module._slots(Parameter, Tensor)
     places = {name: (vars(owner), key) for name, owner, key in slots}
-    if unknown := params.keys() - places.keys():
-        raise ValueError(f"no parameter or buffer named {sorted(unknown, key=str)}")
+    if unknown := sorted(params.keys() - places.keys(), key=str):
+        raise ValueError(f"no parameter or buffer named {unknown}")
     new: dict[int, Tensor] = {}
     for name, tensor in params.items():
         home, key = places[name]
