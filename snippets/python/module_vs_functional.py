@@ -531,7 +531,7 @@ def _places_for(
         if new.setdefault(id(home[key]), tensor) is not tensor:
             raise ValueError(f"{name!r} is tied to a name with another value")
     old = [(home, key, id(home[key])) for home, key in places.values()]
-    return [(home, key, new[tensor]) for home, key, tensor in old if tensor in new]
+    return [(home, key, new[t]) for home, key, t in old if t in new]
 
 
 def functional_call(module: Any, params: Any, *args: Any) -> Any:
