@@ -330,6 +330,9 @@ def test_deprecated_names_come_last():
     assert get_canonical_name_for_symbol(g) == "old_g"
     with pytest.raises(ValueError, match=r"has deprecated names: \('old',\)"):
         deprecated_endpoints("new")(f)
+    base = deprecated_endpoints("a")(type("Base", (), {}))
+    child = deprecated_endpoints("b")(type("Child", (base,), {}))
+    assert (base._tf_deprecated_api_names, child._tf_deprecated_api_names) == (("a",), ("b",))
     with pytest.raises(InvalidSymbolNameError, match="forgot the parentheses"):
         deprecated_endpoints(g)
     with pytest.raises(TypeError, match="cannot note names on 3: it takes no attributes"):
@@ -338,6 +341,7 @@ def test_deprecated_names_come_last():
 
 def test_symbols_without_names_have_no_canonical_name():
     assert get_canonical_name_for_symbol(fresh()) is None
+    assert get_canonical_name_for_symbol(fresh(), add_prefix_to_v1_names=True) is None
     assert get_canonical_name_for_symbol(3) is None
     f = tf_export("a.f")(fresh())
     assert get_canonical_name_for_symbol(f, "keras") is None
@@ -439,6 +443,10 @@ def test_a_name_stands_for_one_symbol_but_may_be_defined_again():
         SymbolAlreadyExposedError, match=r"'(compat.v1.)?a.f' stands for .*\.f, not for .*\.g"
     ):
         tf_export("a.f")(fresh("g"))
+    elsewhere = fresh("f")
+    elsewhere.__module__ = "hidden"
+    with pytest.raises(SymbolAlreadyExposedError, match=r"not for hidden\.f"):
+        tf_export("a.f")(elsewhere)
     again = tf_export("a.f")(fresh("f"))
     assert get_symbol_from_name("a.f") is again
 
@@ -669,13 +677,14 @@ def test_written_files_do_not_depend_on_the_order_of_exports(engine):
     assert texts[0] == texts[1]
 
 
-def test_symbols_that_no_file_can_import_are_named(engine):
+def test_symbols_that_no_file_can_import_are_named(engine, monkeypatch):
     tf_export("local.f")(fresh())
     with pytest.raises(ValueError, match=r"no file can import '(compat.v1.)?local.f': it is not"):
         write_api(engine / "mytf")
     assert not (engine / "mytf").exists()
-    here = {"a": Export(print, "__main__", "print")}
-    with pytest.raises(ValueError, match=r"__main__.print"):
+    monkeypatch.setattr(sys.modules["__main__"], "shown", print, raising=False)
+    here = {"a": Export(print, "__main__", "shown")}
+    with pytest.raises(ValueError, match=r"__main__.shown"):
         write_api(engine / "mytf", here)
 
 
