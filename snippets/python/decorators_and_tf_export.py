@@ -418,7 +418,7 @@ def lazy_api(
         raise ValueError(f"no imported module {package!r}")
     pairs = sources.values() if isinstance(sources, Mapping) else [None]
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
-        raise TypeError(f"expected {{name: (module, attribute)}}, got {sources!r}")
+        raise TypeError(f"expected {{name: (module, name)}}, got {sources!r}")
 
     def load(name: str) -> Any:
         if name not in sources:

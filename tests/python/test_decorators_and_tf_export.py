@@ -730,7 +730,7 @@ def test_lazy_api_refuses_other_names():
         with pytest.raises(ValueError, match=re.escape(f"no imported module {package!r}")):
             lazy_api(package, {})
     for sources in ({"a": 3}, {"a": ("math",)}, ["a"]):
-        with pytest.raises(TypeError, match=re.escape(f"attribute)}}, got {sources!r}")):
+        with pytest.raises(TypeError, match=re.escape(f"module, name)}}, got {sources!r}")):
             lazy_api(__name__, sources)
 
 
