@@ -100,9 +100,9 @@ def unwrap(symbol: Any) -> Any:
     return symbol
 
 
-def _attribute(api_name: str) -> str:
-    if api_name not in _ATTRIBUTES:
-        known = sorted(_ATTRIBUTES)
+def _attribute(api_name: Any) -> str:
+    known = sorted(_ATTRIBUTES)
+    if api_name not in known:
         raise ValueError(f"expected one of {known}, got {api_name!r}")
     return _ATTRIBUTES[api_name]
 
@@ -122,6 +122,10 @@ def _owner(name: Any) -> str:
     return parts[0] if parts[0] in _ATTRIBUTES else "tensorflow"
 
 
+def _imported(name: Any) -> ModuleType | None:
+    return sys.modules.get(name) if isinstance(name, str) else None
+
+
 def _note(target: Any, notes: Mapping[str, tuple[str, ...]]) -> None:
     """Set attributes.  Raises TypeError for what takes none."""
     try:
@@ -138,17 +142,17 @@ class api_export:
     def __init__(
         self,
         *names: Any,
-        api_name: str = "tensorflow",
+        api_name: Any = "tensorflow",
         v1: Any = None,
         allow_multiple_exports: bool = False,
     ) -> None:
         """Keep the names; version 1 has the same unless ``v1`` lists others.
 
         Raises InvalidSymbolNameError without names or for one that cannot be,
-        ValueError for an unknown API, TypeError if ``v1`` is a single string.
+        ValueError for an unknown API, TypeError unless ``v1`` is a list.
         """
         _attribute(api_name)
-        if isinstance(v1, str):
+        if not isinstance(v1, list | tuple | None):
             raise TypeError(f"expected a list of names for v1, got {v1!r}")
         self.names = names
         self.names_v1 = names if v1 is None else tuple(v1)
@@ -184,14 +188,14 @@ class api_export:
         _REGISTRY[self.api_name].update(new)
         return symbol
 
-    def export_constant(self, module_name: str, name: str) -> None:
+    def export_constant(self, module_name: Any, name: Any) -> None:
         """Note the names of a constant on its module.
 
         Raises ValueError unless the module is imported and has the constant,
         and SymbolAlreadyExposedError where a name is taken.
         """
-        own = getattr(sys.modules.get(module_name), "__dict__", {})
-        if name not in own:
+        own = getattr(_imported(module_name), "__dict__", {})
+        if not isinstance(name, str) or name not in own:
             problem = f"in an imported module {module_name!r}"
             raise ValueError(f"no {name!r} {problem}")
         new = self._exports(Export(own[name], module_name, name))
@@ -245,7 +249,7 @@ def _preferred(names: Sequence[str], deprecated: Sequence[str]) -> str | None:
 
 def get_canonical_name_for_symbol(
     symbol: Any,
-    api_name: str = "tensorflow",
+    api_name: Any = "tensorflow",
     add_prefix_to_v1_names: bool = False,
 ) -> str | None:
     """The one name to print, Eq. (decorators-and-tf-export-canonical), or None.
@@ -261,19 +265,39 @@ def get_canonical_name_for_symbol(
     return V1 + name if name and add_prefix_to_v1_names else name
 
 
-def exports_of(api_name: str = "tensorflow") -> dict[str, Export]:
+def exports_of(api_name: Any = "tensorflow") -> dict[str, Export]:
     """A copy of an API's exports.  Raises ValueError for an unknown API."""
     _attribute(api_name)
     return dict(_REGISTRY[api_name])
 
 
-def get_symbol_from_name(name: str, api_name: str = "tensorflow") -> Any:
+def get_symbol_from_name(name: Any, api_name: Any = "tensorflow") -> Any:
     """The symbol that a public name stands for, or None.
 
-    Raises ValueError for an unknown API.
+    Raises ValueError for an unknown API, TypeError unless the name is a string.
     """
-    export = exports_of(api_name).get(name)
-    return export and export.symbol
+    _attribute(api_name)
+    if not isinstance(name, str):
+        raise TypeError(f"expected a public name, got {name!r}")
+    export = _REGISTRY[api_name].get(name)
+    return export.symbol if export else None
+
+
+def _checked(exports: Any) -> Exports:
+    """The exports, or else all of TensorFlow's.
+
+    Raises TypeError unless they map names to Export, and
+    InvalidSymbolNameError for a name that cannot be imported.
+    """
+    if exports is None:
+        return exports_of()
+    if not isinstance(exports, Mapping):
+        raise TypeError(f"expected {{name: Export}}, got {exports!r}")
+    for name, export in exports.items():
+        _owner(name)
+        if not isinstance(export, Export):
+            raise TypeError(f"expected an Export for {name!r}, got {export!r}")
+    return exports
 
 
 def _namespaces(exports: Exports) -> dict[str, dict[str, Export | None]]:
@@ -294,21 +318,21 @@ def _namespaces(exports: Exports) -> dict[str, dict[str, Export | None]]:
     return tree
 
 
-def build_api(root: str, exports: Exports | None = None) -> ModuleType:
+def build_api(root: Any, exports: Any = None) -> ModuleType:
     """Make an API's modules in memory, to be imported below ``root``.
 
-    Raises InvalidSymbolNameError where a name is both a symbol and a namespace,
+    Raises InvalidSymbolNameError where a name is both a symbol and a namespace
+    or cannot be imported, TypeError unless ``exports`` maps names to Export,
     and ValueError unless ``root`` is a name that is free or was built before.
     """
-    tree = _namespaces(exports_of() if exports is None else exports)
-    taken = root in sys.modules and not hasattr(sys.modules[root], "_built")
-    if not root.isidentifier() or taken:
+    tree = _namespaces(_checked(exports))
+    named = isinstance(root, str) and root.isidentifier() and not iskeyword(root)
+    old = _imported(root)
+    if not named or not (old is None or hasattr(old, "_built")):
         raise ValueError(f"expected a name that no module has, got {root!r}")
-    modules = {}
-    for namespace in tree:
-        full = f"{root}.{namespace}".rstrip(".")
-        spec = ModuleSpec(full, None, is_package=True)
-        modules[full] = module_from_spec(spec)
+    places = [f"{root}.{namespace}".rstrip(".") for namespace in tree]
+    specs = [ModuleSpec(place, None, is_package=True) for place in places]
+    modules = {spec.name: module_from_spec(spec) for spec in specs}
     for module, content in zip(modules.values(), tree.values(), strict=True):
         module.__dict__.update(_built=True, __all__=sorted(content))
         for name, export in content.items():
@@ -323,7 +347,7 @@ def build_api(root: str, exports: Exports | None = None) -> ModuleType:
 
 def _check_source(public: str, export: Export) -> None:
     """Raise ValueError unless a file can import what was exported."""
-    found = getattr(sys.modules.get(export.module), export.name, None)
+    found = getattr(_imported(export.module), export.name, None)
     same = unwrap(found) is unwrap(export.symbol)
     if export.module == "__main__" or not same:
         where = f"{export.module}.{export.name}"
@@ -350,21 +374,23 @@ def _lazy(content: Mapping[str, Export | None]) -> str:
 
 
 def write_api(
-    path: Path | str,
-    exports: Exports | None = None,
+    path: Any,
+    exports: Any = None,
     *,
     lazy: bool = False,
 ) -> list[Path]:
     """Write an API's modules as ``__init__.py`` files; return the files.
 
-    Raises InvalidSymbolNameError where a name is both a symbol and a namespace,
-    ValueError where an export cannot be imported from its place, and
-    FileExistsError unless the folder is empty or new.
+    Raises what ``build_api`` raises for bad exports, ValueError where one
+    cannot be imported from its place, TypeError unless ``path`` is a path, and
+    FileExistsError unless that folder is empty or new.
     """
-    exports = exports_of() if exports is None else exports
+    exports = _checked(exports)
     tree = _namespaces(exports)
     for name, export in exports.items():
         _check_source(name, export)
+    if not isinstance(path, str | Path):
+        raise TypeError(f"expected the path of a folder, got {path!r}")
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"expected an empty folder, got {path}")
@@ -378,17 +404,21 @@ def write_api(
 
 
 def lazy_api(
-    package: str,
-    sources: Mapping[str, tuple[str, str | None]],
+    package: Any,
+    sources: Any,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """``__getattr__``, ``__dir__``, ``__all__`` of a module that imports late.
 
     ``sources`` is {name: (module, attribute)}; None means the module itself.
     The ``__getattr__`` raises AttributeError for other names, as PEP 562 asks.
-    Raises ValueError unless the package is being imported or has been.
+    Raises ValueError unless the package is being imported or has been, and
+    TypeError unless ``sources`` maps names to such pairs.
     """
-    if package not in sys.modules:
+    if _imported(package) is None:
         raise ValueError(f"no imported module {package!r}")
+    pairs = sources.values() if isinstance(sources, Mapping) else [None]
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"expected {{name: (module, name)}}, got {sources!r}")
 
     def load(name: str) -> Any:
         if name not in sources:
@@ -417,25 +447,25 @@ class Call:
 
 
 def trace_calls(program: Any) -> tuple[list[Call], str]:
-    """Run a program; return its calls into this module, and its error or "".
+    """Run a program; return which parts of a decoration it calls, and its error.
 
-    Private helpers are left out.  Raises TypeError unless it can be called.
+    The error is "" without one.  Raises TypeError unless it can be called.
     """
     if not callable(program):
         raise TypeError(f"expected a program to call, got {program!r}")
+    halves = "api_export.__init__", "api_export.__call__"
+    parts = {"partial.__call__", *halves, "unwrap"}
     calls: list[Call] = []
     open_calls: list[Call] = []
 
     def profile(frame: FrameType, event: str, result: Any) -> None:
         name = frame.f_code.co_qualname
-        ours = frame.f_code.co_filename == __file__ and "<" not in name
-        method = name.split(".")[-1]
-        if not ours or (method.startswith("_") and not method.endswith("__")):
+        if frame.f_code.co_filename != __file__ or name not in parts:
             return
         if event == "call":
             calls.append(Call(len(open_calls), name, _arguments(frame)))
             open_calls.append(calls[-1])
-        elif event == "return" and open_calls:
+        elif event == "return":
             open_calls.pop().returned = _short(result)
 
     before, error = sys.getprofile(), ""
@@ -450,10 +480,8 @@ def trace_calls(program: Any) -> tuple[list[Call], str]:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, str):
-        return repr(value)
-    if value is None:
-        return ""
+    if value is None or isinstance(value, str):
+        return repr(value) if value else ""
     return getattr(value, "__name__", type(value).__name__)
 
 

@@ -47,6 +47,19 @@ SESSIONS = {
         "vars(tf_decorator.unwrap(tf.add)[1])['_tf_api_names']",
         "hasattr(tf, 'app'), hasattr(tf.compat.v1, 'app')",
     ],
+    "partial": [
+        "type(tf_export)",
+        "tf_export.func is api_export, tf_export.args, tf_export.keywords",
+    ],
+    "unwrap": [
+        "'_tf_decorator' in vars(tf.add)",
+        "def inner(): pass\n",
+        "outer = functools.wraps(inner)(lambda: inner())",
+        "tf_decorator.unwrap(outer)[1] is inner",
+        "tf_export('demo.w')(outer) is outer",
+        "[get_canonical_name_for_symbol(f) for f in (outer, inner)]",
+    ],
+    "removed": ["'SymbolAlreadyExposedError' in globals()"],
     "export": [
         "@tf_export('demo.f')\ndef f(): pass\n",
         "hasattr(tf, 'demo'), get_symbol_from_name('demo.f') is f",
@@ -105,6 +118,16 @@ def session(namespace, inputs):
     return lines
 
 
+def generated(file):
+    """What the file of ``tf.math`` says of ``add``, and how many such files there are."""
+    made = [f.read_text() for f in file.parents[1].glob("**/__init__.py")]
+    return {
+        "add": next(line for line in file.read_text().splitlines() if " import add #" in line),
+        "files": sum("MACHINE GENERATED" in text for text in made),
+        "lazy": sum("_PUBLIC_APIS" in text for text in made),
+    }
+
+
 def main():
     """Print everything as JSON."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -118,6 +141,7 @@ def main():
         "files": len(list(Path(tf.__file__).parent.glob("python/**/*.py"))),
         "names": len(mapping),
         "public": len([name for name in dir(tf) if not name.startswith("_")]),
+        "generated": generated(Path(tf.math.__file__)),
         "symbols": [facts(tf, public) for public in SYMBOLS],
         "sessions": {
             name: session({"tf": tf, "tf_decorator": tf_decorator, **vars(tf_export)}, inputs)

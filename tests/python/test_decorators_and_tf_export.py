@@ -18,6 +18,7 @@ import namex
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy._utils import set_module
 
 from snippets.python import decorators_and_tf_export as module
 from snippets.python.decorators_and_tf_export import (
@@ -307,6 +308,14 @@ def test_golden_facts_hold_what_the_page_needs():
     assert log1p["deprecated"] == ["log1p"]
 
 
+def test_tensorflow_defines_and_generates_as_the_page_says():
+    assert GOLDEN["sessions"]["partial"][1] == "<class 'functools.partial'>"
+    assert GOLDEN["sessions"]["unwrap"][-1] == "['demo.w', None]"
+    assert GOLDEN["sessions"]["removed"][-1] == "False"
+    assert GOLDEN["generated"]["lazy"] == 0 < GOLDEN["generated"]["files"]
+    assert GOLDEN["generated"]["add"].startswith("from tensorflow.python.ops.math_ops import add")
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="no TensorFlow installed")
 def test_golden_file_is_what_tensorflow_prints():
     command = [sys.executable, HERE / "golden_tensorflow.py"]
@@ -321,6 +330,9 @@ def test_deprecated_names_come_last():
     assert get_canonical_name_for_symbol(g) == "old_g"
     with pytest.raises(ValueError, match=r"has deprecated names: \('old',\)"):
         deprecated_endpoints("new")(f)
+    base = deprecated_endpoints("a")(type("Base", (), {}))
+    child = deprecated_endpoints("b")(type("Child", (base,), {}))
+    assert (base._tf_deprecated_api_names, child._tf_deprecated_api_names) == (("a",), ("b",))
     with pytest.raises(InvalidSymbolNameError, match="forgot the parentheses"):
         deprecated_endpoints(g)
     with pytest.raises(TypeError, match="cannot note names on 3: it takes no attributes"):
@@ -329,6 +341,7 @@ def test_deprecated_names_come_last():
 
 def test_symbols_without_names_have_no_canonical_name():
     assert get_canonical_name_for_symbol(fresh()) is None
+    assert get_canonical_name_for_symbol(fresh(), add_prefix_to_v1_names=True) is None
     assert get_canonical_name_for_symbol(3) is None
     f = tf_export("a.f")(fresh())
     assert get_canonical_name_for_symbol(f, "keras") is None
@@ -368,8 +381,12 @@ def test_bad_names_are_named():
         keras_export("Dense")
     with pytest.raises(InvalidSymbolNameError, match=r"got 3$"):
         tf_export(3)
-    with pytest.raises(TypeError, match=r"a list of names for v1, got 'app.run'"):
-        tf_export("a", v1="app.run")
+    for v1 in ("app.run", 3, {"b", "c"}, {"b": 1}, len):
+        with pytest.raises(TypeError, match=re.escape(f"a list of names for v1, got {v1!r}")):
+            tf_export("a", v1=v1)
+    for name in (3, ["a"], None):
+        with pytest.raises(TypeError, match=re.escape(f"expected a public name, got {name!r}")):
+            get_symbol_from_name(name)
 
 
 def test_forgotten_parentheses_are_named():
@@ -392,6 +409,8 @@ def test_forgotten_parentheses_are_named():
 def test_unknown_apis_are_named(ask):
     with pytest.raises(ValueError, match=r"expected one of \['keras', 'tensorflow'\], got 'jax'"):
         ask("jax")
+    with pytest.raises(ValueError, match=r"got \['keras'\]"):
+        ask(["keras"])
     with pytest.raises(ValueError, match="got 'jax'"):
         get_canonical_name_for_symbol(len, "jax")
 
@@ -424,6 +443,10 @@ def test_a_name_stands_for_one_symbol_but_may_be_defined_again():
         SymbolAlreadyExposedError, match=r"'(compat.v1.)?a.f' stands for .*\.f, not for .*\.g"
     ):
         tf_export("a.f")(fresh("g"))
+    elsewhere = fresh("f")
+    elsewhere.__module__ = "hidden"
+    with pytest.raises(SymbolAlreadyExposedError, match=r"not for hidden\.f"):
+        tf_export("a.f")(elsewhere)
     again = tf_export("a.f")(fresh("f"))
     assert get_symbol_from_name("a.f") is again
 
@@ -433,11 +456,23 @@ def test_missing_constants_are_named():
         tf_export("a").export_constant("math", "X")
     with pytest.raises(ValueError, match="no 'X' in an imported module 'nowhere'"):
         tf_export("a").export_constant("nowhere", "X")
+    for place, name in [([], "pi"), (None, "pi"), ("math", ["pi"]), ("math", 3)]:
+        with pytest.raises(ValueError, match=re.escape(f"no {name!r} in an imported module")):
+            tf_export("a").export_constant(place, name)
     tf_export("tau").export_constant("math", "tau")
     with pytest.raises(SymbolAlreadyExposedError, match=r"stands for math.tau, not for math.pi"):
         tf_export("tau").export_constant("math", "pi")
     assert math._tf_api_constants == [(("tau",), "tau")]
     del math._tf_api_constants, math._tf_api_constants_v1
+
+
+def test_a_module_may_be_loaded_again(engine):
+    ops = sys.modules["engine.math_ops"]
+    before = ops.add
+    importlib.reload(ops)
+    assert ops.add is not before
+    assert get_symbol_from_name("math.add") is ops.add
+    assert write_api(engine / "mytf")
 
 
 # modules in memory
@@ -470,7 +505,36 @@ def test_building_again_leaves_nothing_of_the_old_modules():
         importlib.import_module("mytf.math")
 
 
-@pytest.mark.parametrize("root", ["math", "my.tf", ""])
+def test_a_clash_leaves_the_modules_that_were_built_before():
+    tf_export("math.f")(fresh())
+    old = build_api("mytf")
+    tf_export("math")(fresh("g"))
+    with pytest.raises(InvalidSymbolNameError):
+        build_api("mytf")
+    assert sys.modules["mytf"] is old
+    assert sys.modules["mytf.math"].__all__ == ["f"]
+
+
+BAD_EXPORTS = [
+    ({"a..b": Export(len, "builtins", "len")}, InvalidSymbolNameError, "'a..b' is not made of"),
+    ({"class": Export(len, "builtins", "len")}, InvalidSymbolNameError, "'class' is not made of"),
+    ({3: Export(len, "builtins", "len")}, InvalidSymbolNameError, "public names, got 3"),
+    ({"a": 3}, TypeError, "expected an Export for 'a', got 3"),
+    (["a"], TypeError, r"expected {name: Export}, got \['a'\]"),
+]
+
+
+@pytest.mark.parametrize(("exports", "error", "message"), BAD_EXPORTS)
+def test_bad_exports_are_named_before_anything_is_made(exports, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        build_api("mytf", exports)
+    with pytest.raises(error, match=message):
+        write_api(tmp_path / "mytf", exports)
+    assert "mytf" not in sys.modules
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("root", ["math", "my.tf", "", "class", 3, None])
 def test_roots_that_are_taken_or_no_names_are_named(root):
     with pytest.raises(ValueError, match=f"got {root!r}"):
         build_api(root, {})
@@ -613,13 +677,14 @@ def test_written_files_do_not_depend_on_the_order_of_exports(engine):
     assert texts[0] == texts[1]
 
 
-def test_symbols_that_no_file_can_import_are_named(engine):
+def test_symbols_that_no_file_can_import_are_named(engine, monkeypatch):
     tf_export("local.f")(fresh())
     with pytest.raises(ValueError, match=r"no file can import '(compat.v1.)?local.f': it is not"):
         write_api(engine / "mytf")
     assert not (engine / "mytf").exists()
-    here = {"a": Export(print, "__main__", "print")}
-    with pytest.raises(ValueError, match=r"__main__.print"):
+    monkeypatch.setattr(sys.modules["__main__"], "shown", print, raising=False)
+    here = {"a": Export(print, "__main__", "shown")}
+    with pytest.raises(ValueError, match=r"__main__.shown"):
         write_api(engine / "mytf", here)
 
 
@@ -647,6 +712,8 @@ def test_folders_with_content_and_files_are_left_alone(engine):
     for path in (engine, engine / "engine" / "app.py"):
         with pytest.raises(FileExistsError, match=f"expected an empty folder, got {path}"):
             write_api(str(path))
+    with pytest.raises(TypeError, match="expected the path of a folder, got 3"):
+        write_api(3)
     (engine / "empty").mkdir()
     assert write_api(engine / "empty")
 
@@ -659,16 +726,21 @@ def test_lazy_api_refuses_other_names():
         AttributeError, match=rf"module '{re.escape(__name__)}' has no attribute 'cube'"
     ):
         get("cube")
-    with pytest.raises(ValueError, match="no imported module 'nowhere'"):
-        lazy_api("nowhere", {})
+    for package in ("nowhere", 3, []):
+        with pytest.raises(ValueError, match=re.escape(f"no imported module {package!r}")):
+            lazy_api(package, {})
+    for sources in ({"a": 3}, {"a": ("math",)}, ["a"]):
+        with pytest.raises(TypeError, match=re.escape(f"module, name)}}, got {sources!r}")):
+            lazy_api(__name__, sources)
 
 
 # independent generators
 
 
-def test_namex_makes_the_same_names_from_the_same_facts(tmp_path, monkeypatch):
-    """namex, which Keras uses, writes a package whose public names are ours."""
+def test_namex_makes_the_same_names_but_that_of_a_wrapped_function(tmp_path, monkeypatch):
+    """namex, which Keras uses, writes a package whose public names are ours; one it drops."""
     source = """
+    import functools
     from namex import export
     from snippets.python.decorators_and_tf_export import api_export
 
@@ -684,6 +756,18 @@ def test_namex_makes_the_same_names_from_the_same_facts(tmp_path, monkeypatch):
 
     class Child(Dense):
         pass
+
+    def logged(f):
+        @functools.wraps(f)
+        def wrapper(*args):
+            return f(*args)
+        return wrapper
+
+    @logged
+    @export(package="nx", path="nx.layers.area")
+    @api_export("layers.area", v1=[])
+    def area(x, y):
+        return x * y
     """
     folder = tmp_path / "nx" / "src"
     folder.mkdir(parents=True)
@@ -703,14 +787,18 @@ def test_namex_makes_the_same_names_from_the_same_facts(tmp_path, monkeypatch):
             print(root + space, *public(importlib.import_module(root + space)))
     """
     said = in_fresh_python(tmp_path, program)
-    half = len(said) // 2
-    assert [word.replace("nx", "mytf") for word in said[:half]] == said[half:]
+    half = said.index("mytf")
+    ours = [word for word in said[half:] if word != "area"]
+    assert [word.replace("nx", "mytf") for word in said[:half]] == ours
     assert said[:4] == ["nx", "add", "layers", "math"]
+    assert said[half:].count("area") == 1
 
 
-def test_namex_exports_no_constants():
+def test_namex_and_numpy_export_no_constants():
     with pytest.raises(AttributeError):
         namex.export(package="nx", path="nx.pi")(3.14)
+    with pytest.raises(AttributeError):
+        set_module("nx")(3.14)
 
 
 def test_namex_drops_a_wrapped_symbol_that_unwrap_finds():
