@@ -47,9 +47,11 @@ def listed(sizes: list[float]) -> str:
 def torch_buckets(
     layers: int, width: int, cap: int | None, find_unused: bool = False
 ) -> dict[str, str]:
-    """Return the MiB of each bucket that torch's DDP reduces, in each of three backwards."""
+    """Return the MiB of each bucket that torch reduces, in three backwards."""
     model = DistributedDataParallel(
-        network(layers, width), bucket_cap_mb=cap, find_unused_parameters=find_unused
+        network(layers, width),
+        bucket_cap_mb=cap,
+        find_unused_parameters=find_unused,
     )
     sizes: list[list[float]] = []
 

@@ -11,10 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def main() -> None:
-    """Train for 20 steps, each rank on its share of the batch, and print the mean losses."""
+    """Train for 20 steps, each rank on its share, and print the mean losses."""
     torch.manual_seed(0)
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpus else torch.device("cpu")
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if gpus else "cpu")
     if gpus:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if gpus else "gloo")
