@@ -64,7 +64,8 @@ def torch_buckets(
     for _ in range(3):
         sizes.append([])
         model(torch.ones(1, width)).sum().backward()
-    return dict(zip(("first", "second", "third"), map(listed, sizes), strict=True))
+    first, second, third = map(listed, sizes)
+    return {"first": first, "second": second, "third": third}
 
 
 def mini_buckets(layers: int, width: int, cap: int | None) -> tuple[str, list[Any]]:

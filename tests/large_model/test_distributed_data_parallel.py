@@ -101,7 +101,7 @@ def test_ranks_have_seeds_threads_and_environment_of_their_own():
 
 @pytest.mark.parametrize(("n", "timeout"), [(0, 1.0), (-1, 1.0), (2, 0.0), (2, -1.0)])
 def test_run_ranks_refuses_what_is_not_positive(n, timeout):
-    with pytest.raises(ValueError, match=f"must be positive, got {n}, {timeout}"):
+    with pytest.raises(ValueError, match=rf"must be positive, got \({n}, {timeout}\)"):
         run_ranks(int, n, timeout=timeout)
 
 
@@ -754,7 +754,7 @@ def test_torch_sync_batch_norm_wants_gpus():
 
 
 def test_batch_norm_refuses_a_single_row():
-    norm = "ValueError: training needs 2 rows or more over all ranks, got 1"
+    norm = "ValueError: training needs 2 rows over all ranks, got 1"
     assert failure(lambda: SyncBatchNorm1d(3)(torch.ones(1, 3)), 1)[1][0] == norm
     run_ranks(lambda: SyncBatchNorm1d(3)(torch.ones(1, 3)), 2)
 
@@ -919,7 +919,7 @@ def test_ranks_that_would_resume_from_different_steps_are_told_so(checkpoints):
 def test_a_checkpoint_of_another_world_size_is_refused_by_every_rank(checkpoints):
     _, lines, _ = failure(lambda: train(save=str(checkpoints), resume="latest"), 4)
     for rank, line in lines.items():
-        text = "step-000006.pt was written by 2 ranks, not 4"
+        text = "step-000006.pt was saved by 2 ranks, not 4"
         assert line == f"CheckpointError: rank {rank}: {text}"
 
 

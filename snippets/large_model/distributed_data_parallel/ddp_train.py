@@ -36,7 +36,7 @@ from snippets.large_model.distributed_data_parallel.mini_ddp import SyncBatchNor
 class Config:
     """What a run is given; ``batch`` counts the rows of a step over all ranks.
 
-    ``save`` is a folder for checkpoints; ``resume`` is "latest" or the path of one;
+    ``save`` is a folder for checkpoints; ``resume`` is "latest" or a path;
     ``fault`` is "raise", "kill" or "hang" with a rank and a step: "kill:1:5".
     """
 
@@ -54,11 +54,11 @@ class Config:
         """Refuse sizes that ``world`` ranks cannot train with.
 
         Raises:
-            ValueError: a size is not positive or the batch cannot be shared evenly.
+            ValueError: a size is not positive or the batch cannot be shared.
         """
         for name in ("rows", "batch", "accumulate", "epochs", "every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
+            if (size := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be >= 1, got {size}")
         share = world * self.accumulate
         if self.batch % share or self.rows % self.batch:
             raise ValueError(
@@ -68,22 +68,22 @@ class Config:
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used: damaged, or of another number of ranks."""
+    """A checkpoint of no use: damaged, or of another number of ranks."""
 
 
 def choose_backend() -> tuple[str, torch.device]:
-    """Return nccl and this rank's GPU where each has one, else gloo and the CPU."""
+    """Return nccl and this rank's GPU if each has one, else gloo and the CPU."""
     if torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
-        return "nccl", torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return "nccl", torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     return "gloo", torch.device("cpu")
 
 
 def join_group(timeout: int | float = 60) -> None:
     """Join the process group that torchrun describes, in this life of the job.
 
-    With nccl every collective uses the current GPU, so each rank first turns to its
-    own.  After a restart the key-value store still holds the addresses of the dead:
-    torchrun's agent keeps it.  A prefix of its own for every life hides them.
+    With nccl every collective uses the current GPU, so each rank first turns to
+    its own.  After a restart the key-value store still holds the addresses of
+    the dead: torchrun's agent keeps it.  A prefix for every life hides them.
     """
     options: dict[str, Any] = {"timeout": timedelta(seconds=timeout)}
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
@@ -123,7 +123,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint back.
 
     Raises:
-        CheckpointError: there is none, or one byte of it is not what was written.
+        CheckpointError: there is none, or a byte of it is not what was written.
     """
     try:
         digest, _, payload = path.read_bytes().partition(b"\n")
@@ -136,7 +136,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a folder, None where there is none."""
+    """Return the newest whole checkpoint of a folder, None if there is none."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         with contextlib.suppress(CheckpointError):
             load_checkpoint(path)
@@ -148,12 +148,12 @@ class Trainer:
     """One rank of a run, or the only process of it."""
 
     def __init__(self, config: Config) -> None:
-        """Build data, model and optimizer, equal on every rank; resume if asked to.
+        """Build data, model and optimizer, equal on every rank; maybe resume.
 
         The device is the group's: this rank's GPU under nccl, else the CPU.
 
         Raises:
-            ValueError: a size is not positive or the batch cannot be shared evenly.
+            ValueError: a size is not positive or the batch cannot be shared.
             CheckpointError: the checkpoint to resume from cannot be used.
         """
         parallel = dist.is_initialized()
@@ -192,9 +192,9 @@ class Trainer:
     def settle(self) -> None:
         """Have torch rebuild its buckets before the first step.
 
-        It does so after the first backward of every process, and the order of a sum
-        over three ranks or more depends on the layout: without this, resuming would
-        change the last bits.
+        It does so after the first backward of every process, and the order of a
+        sum over three ranks or more depends on the layout: without this,
+        resuming would change the last bits.
         """
         before = copy.deepcopy(self.bare().state_dict())
         for _ in range(2):  # the second forward rebuilds
@@ -203,11 +203,11 @@ class Trainer:
         self.bare().load_state_dict(before)
 
     def batch(self) -> Tensor:
-        """Return this rank's rows: they depend on the step and on nothing else."""
+        """Return this rank's rows, which depend on the step and nothing else."""
         epoch, index = divmod(self.step, self.config.rows // self.config.batch)
         self.sampler.set_epoch(epoch)
-        size = self.config.batch // self.world
-        return torch.tensor(list(self.sampler)[index * size : (index + 1) * size])
+        size, rows = self.config.batch // self.world, list(self.sampler)
+        return torch.tensor(rows[index * size : (index + 1) * size])
 
     def update(self) -> None:
         """Take a step: gradients pile up, and the last backward reduces them."""
@@ -235,16 +235,17 @@ class Trainer:
             self.update()
             if self.config.save and self.step % self.config.every == 0:
                 self.save()
+        parameter_sum = sum(p.sum().item() for p in self.model.parameters())
         return {
             "backend": dist.get_backend() if dist.is_initialized() else "none",
             "world_size": self.world,
             "resumed_from": self.resumed_from,
             "losses": self.losses,
-            "parameter_sum": sum(p.sum().item() for p in self.model.parameters()),
+            "parameter_sum": parameter_sum,
         }
 
     def save(self) -> None:
-        """Have rank 0 write all there is to know, every rank's random state too."""
+        """Have rank 0 write all there is to know, all random states included."""
         states: list[Any] = [torch.get_rng_state()]
         if self.world > 1:
             states *= self.world
@@ -278,8 +279,8 @@ class Trainer:
             return
         try:
             state = load_checkpoint(path[0])
-            if (wrote := state["world_size"]) != self.world:
-                text = f"was written by {wrote} ranks, not {self.world}"
+            if (saved := state["world_size"]) != self.world:
+                text = f"was saved by {saved} ranks, not {self.world}"
                 raise CheckpointError(f"{path[0].name} {text}")
         except CheckpointError as error:
             raise CheckpointError(f"rank {self.rank}: {error}") from None
@@ -335,4 +336,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # gloo's threads now and then abort an interpreter that shuts down
+    os._exit(0)  # gloo's threads sometimes abort an interpreter that shuts down

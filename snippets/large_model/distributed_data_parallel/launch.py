@@ -43,7 +43,7 @@ _NOISE = re.compile(
 
 
 class _End(NamedTuple):
-    """How a rank ended, suspicion 0: it returned, 1: its peers failed it, or more."""
+    """How a rank ended; suspicion 0: returned, 1: victim of others, or more."""
 
     suspicion: int
     what: Any
@@ -51,7 +51,7 @@ class _End(NamedTuple):
 
 
 class RanksFailed(RuntimeError):
-    """Some rank did not return; the message has a line per rank, the suspect first.
+    """Some rank did not return; the message has a line per rank, suspects first.
 
     Attributes:
         lines: what each rank ended in, by rank.
@@ -72,33 +72,31 @@ class RanksFailed(RuntimeError):
 
 
 def run_ranks(
-    fn: Callable[..., Any], world_size: int, *args: Any, timeout: int | float = 20.0
+    fn: Callable[..., Any],
+    world_size: int,
+    *args: Any,
+    timeout: int | float = 20.0,
 ) -> list[Any]:
-    """Call ``fn(*args)`` on forked ranks joined by gloo; return results in order.
+    """Call ``fn(*args)`` on forked ranks joined by gloo, return their results.
 
-    Each rank has one thread and a seed of its own.  No collective and no rank lasts
-    longer than ``timeout`` seconds; after a failure the others get ``GRACE`` more.
-    None is left behind.
+    Each rank has one thread and a seed of its own.  No collective and no rank
+    lasts longer than ``timeout`` seconds; after a failure the others get
+    ``GRACE`` more.  None is left behind.
 
     Raises:
         ValueError: ``world_size`` or ``timeout`` is not positive.
         RanksFailed: a rank raised, died or did not end in time.
     """
     if world_size < 1 or timeout <= 0:
-        got = f"got {world_size}, {timeout}"
-        raise ValueError(f"world_size and timeout must be positive, {got}")
+        got = world_size, timeout
+        raise ValueError(f"world_size, timeout must be positive, got {got}")
     importlib.import_module("torch._dynamo")  # for DDP: once, not in every rank
-    context = multiprocessing.get_context("fork")
     processes, receivers = [], {}
     with tempfile.TemporaryDirectory() as folder:
         try:
             for rank in range(world_size):
-                receiver, sender = context.Pipe(duplex=False)
-                whom = (fn, args, rank, world_size, Path(folder), timeout, sender)
-                process = context.Process(target=_rank_main, args=whom, daemon=True)
-                with _quiet_fork():
-                    process.start()
-                sender.close()  # so that the end of the rank is the end of the pipe
+                task = fn, args, rank, world_size, Path(folder), timeout
+                process, receiver = _fork_rank(*task)
                 processes.append(process)
                 receivers[receiver] = rank
             ends = _hear(receivers, processes, timeout, Path(folder))
@@ -113,13 +111,25 @@ def run_ranks(
     return [ends[rank].what for rank in range(world_size)]
 
 
+def _fork_rank(*task: Any) -> tuple[Any, Connection]:
+    """Start a rank; return its process and the pipe on which it will report."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    task = *task, sender
+    process = context.Process(target=_rank_main, args=task, daemon=True)
+    with _quiet_fork():
+        process.start()
+    sender.close()  # so that the end of the rank is the end of the pipe
+    return process, receiver
+
+
 @contextlib.contextmanager
 def _quiet_fork():
     """Silence Python 3.12's warning that forking beside threads may deadlock.
 
     It is right in general: a lock that another thread holds at the fork stays
-    locked for ever.  Here the other threads are torch's idle workers, and a child
-    that hangs all the same is killed at its time-out: the worst case is an error.
+    locked for ever.  Here the other threads are torch's idle workers, and a
+    child that hangs all the same is killed at its time-out: an error at worst.
     """
     with warnings.catch_warnings():
         text = ".*multi-threaded.*fork"
@@ -151,8 +161,8 @@ def _hear(
     for receiver in waiting:
         rank = receivers[receiver]
         where = _where(processes[rank], folder / f"rank{rank}.stack")
-        lasted = time.monotonic() - start
-        ends[rank] = _End(2, f"still running after {lasted:.1f} s, {where}; killed")
+        lasted = f"{time.monotonic() - start:.1f} s"
+        ends[rank] = _End(2, f"still running after {lasted}, {where}; killed")
     return ends
 
 
@@ -184,7 +194,7 @@ def _rank_main(
 ) -> None:
     """Be one rank: join the group, call the function, report, leave."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    faulthandler.disable()  # a rank that aborts gets one line from us, not a page
+    faulthandler.disable()  # a rank that aborts gets a line from us, not a page
     stack = (folder / f"rank{rank}.stack").open("w")
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
     torch.set_num_threads(1)
@@ -209,7 +219,7 @@ def _rank_main(
 
 
 def _pack(result: Any) -> bytes:
-    """Pickle a result; what cannot be says so alike on every version of Python."""
+    """Pickle a result; the error is the same on every version of Python."""
     try:
         return pickle.dumps(_End(0, result))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -228,13 +238,13 @@ def _die_with_parent() -> None:
 def _autopsy(error: BaseException) -> _End:
     """Word an error; the transport's is taken to follow from another rank's."""
     text = str(error)
-    transport = isinstance(error, dist.DistError) or bool(_TRANSPORT.search(text))
+    transport = isinstance(error, dist.DistError) or _TRANSPORT.search(text)
     text = f"{type(error).__name__}: {_NOISE.sub('', text)}".split("\n")[0]
     return _End(1 if transport else 3, text, traceback.format_exc())
 
 
 def agree(what: str, value: Any) -> None:
-    """Check that all ranks have an equal value, before one of them waits in vain.
+    """Check that all ranks have an equal value, before one waits in vain.
 
     Raises:
         ValueError: the ranks disagree; every rank is told which has what.
@@ -242,5 +252,5 @@ def agree(what: str, value: Any) -> None:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     if any(other != values[0] for other in values):
-        all_of_them = ", ".join(f"rank {r} has {v}" for r, v in enumerate(values))
-        raise ValueError(f"ranks disagree about {what}: {all_of_them}")
+        who = ", ".join(f"rank {r} has {v}" for r, v in enumerate(values))
+        raise ValueError(f"ranks disagree about {what}: {who}")

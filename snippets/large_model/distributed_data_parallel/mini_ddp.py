@@ -47,7 +47,7 @@ class Bucket:
 
 
 class MiniDDP(nn.Module):
-    """A module whose gradients are, after every backward, the mean over the ranks.
+    """A module whose gradients after every backward are the mean over the ranks.
 
     Attributes:
         buckets: the buckets in the order in which they are reduced.
@@ -65,7 +65,7 @@ class MiniDDP(nn.Module):
 
         Raises:
             ValueError: a bucket size is not positive, nothing requires grad, the
-                parameters have several dtypes, or the ranks' parameters differ in
+                parameters have several dtypes, or those of the ranks differ in
                 name, shape or dtype.
         """
         super().__init__()
@@ -86,7 +86,8 @@ class MiniDDP(nn.Module):
         agree("parameters", kinds)
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, 0)
-        self.buckets = list(self._fill(named[::-1], first_bucket_mb, bucket_cap_mb))
+        filled = self._fill(named[::-1], first_bucket_mb, bucket_cap_mb)
+        self.buckets = list(filled)
         for bucket in self.buckets:
             for name, p in zip(bucket.names, bucket.params, strict=True):
                 p.register_post_accumulate_grad_hook(self._hook(bucket, name))
@@ -135,7 +136,7 @@ class MiniDDP(nn.Module):
             bucket.missing.remove(name)
             if bucket.missing:
                 return
-            for i, other in enumerate(self.buckets):  # the same order on every rank
+            for i, other in enumerate(self.buckets):  # alike on every rank
                 if other.missing:
                     break
                 if other.work is None:
@@ -145,10 +146,10 @@ class MiniDDP(nn.Module):
         return ready
 
     def _at_end_of_backward(self) -> None:
-        missing = sorted(name for bucket in self.buckets for name in bucket.missing)
+        missing = set[str]().union(*(bucket.missing for bucket in self.buckets))
         if missing:
-            names = ", ".join(missing)
-            raise RuntimeError(f"rank {dist.get_rank()}: no gradient for {names}")
+            rank, names = dist.get_rank(), ", ".join(sorted(missing))
+            raise RuntimeError(f"rank {rank}: no gradient for {names}")
         for i, bucket in enumerate(self.buckets):
             self.events.append(("finish", i))
             bucket.finish()
@@ -156,7 +157,7 @@ class MiniDDP(nn.Module):
 
     @contextlib.contextmanager
     def no_sync(self) -> Iterator[None]:
-        """Leave gradients alone in the backward of what runs *forward* inside."""
+        """Leave gradients alone in the backward of what goes *forward* here."""
         before, self.sync = self.sync, False
         try:
             yield
@@ -191,13 +192,13 @@ class SyncBatchNorm1d(nn.BatchNorm1d):
                 single row, whose variance says nothing.
         """
         if input.dim() != 2:
-            shape = tuple(input.shape)
-            raise ValueError(f"input must be batch x features, got shape {shape}")
+            got = tuple(input.shape)
+            raise ValueError(f"input must be batch x features, got shape {got}")
         if not self.training:
             return super().forward(input)
         count = _AllReduce.apply(input.new_tensor([float(len(input))]))
         if count.item() < 2:
-            raise ValueError("training needs 2 rows or more over all ranks, got 1")
+            raise ValueError("training needs 2 rows over all ranks, got 1")
         mean = _AllReduce.apply(input.sum(0)) / count
         var = _AllReduce.apply((input - mean).square().sum(0)) / count
         if self.num_batches_tracked is not None:

@@ -23,8 +23,8 @@ def main() -> None:
     y = x.sin().sum(1, keepdim=True)
     x, y = x[rank::world_size], y[rank::world_size]
     x, y = x.to(device), y.to(device)
-    model: nn.Module = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-    model = model.double().to(device)
+    layers = nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1)
+    model: nn.Module = nn.Sequential(*layers).double().to(device)
     model = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     losses = []
@@ -43,4 +43,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # gloo's threads now and then abort an interpreter that shuts down
+    os._exit(0)  # gloo's threads sometimes abort an interpreter that shuts down

@@ -61,7 +61,7 @@ def reduce_scatter_ring_(
     group: Group = None,
     meter: WireMeter | None = None,
 ) -> Shaped[Tensor, " chunk"]:
-    """Add up over the ranks, in place; return this rank's finished chunk, rank + 1.
+    """Add up over the ranks, in place; return the finished chunk, rank + 1.
 
     The rest of the tensor is left with partial sums.
 
@@ -120,7 +120,7 @@ def naive_ring_all_reduce(
 ) -> Shaped[Tensor, "*shape"]:
     """Pass every rank's whole tensor around the ring and add up what comes by.
 
-    The impostor: N/2 times the bytes, and every rank adds in an order of its own.
+    The impostor: N/2 times the bytes, and every rank adds in its own order.
     """
     total, passing = tensor.clone(), tensor.contiguous()
     for _ in range(dist.get_world_size(group) - 1):
@@ -132,9 +132,9 @@ def naive_ring_all_reduce(
 
 
 class RingStep(NamedTuple):
-    """A step of the ring: who sends which chunk to whom, who then has whose share.
+    """A step of the ring: who sends which chunk to whom, and who has what then.
 
-    ``has[rank][chunk]`` is the set of ranks whose numbers are in that rank's chunk.
+    ``has[rank][chunk]``: the ranks whose numbers are in that rank's chunk now.
     """
 
     phase: str

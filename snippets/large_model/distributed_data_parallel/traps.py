@@ -113,12 +113,12 @@ WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
 
 
 def checkpoint_table() -> dict[tuple[str, bool, str], str]:
-    """Take two steps with checkpointing and data parallelism, in every combination.
+    """Take two steps with checkpointing in data parallelism, in every variant.
 
-    The key is (wrapper, reentrant, use); use is "once", "shared" (the checkpointed
-    layer is used twice) or "no grad" (its input requires none).  The outcome is
-    "right" where the gradients are those of a single process on the whole batch,
-    "wrong", or the error that was raised.
+    The key is (wrapper, reentrant, use); use is "once", "shared" (the layer is
+    used twice) or "no grad" (its input requires none).  The outcome is "right" if
+    the gradients are those of a single process on the whole batch, "wrong", or
+    the error that was raised.
     """
     table = {}
     for use, times, needs_grad in (
@@ -130,8 +130,9 @@ def checkpoint_table() -> dict[tuple[str, bool, str], str]:
         mean = [(a + b) / 2 for a, b in zip(*plain, strict=True)]
         for name, wrap in WRAPPERS.items():
             for reentrant in (False, True):
+                how = wrap, reentrant, times, needs_grad
                 try:
-                    ranks = run_ranks(_step, 2, wrap, reentrant, times, needs_grad)
+                    ranks = run_ranks(_step, 2, *how)
                 except RanksFailed as error:
                     outcome = min(error.lines.items())[1]
                 else:
