@@ -491,8 +491,8 @@ def test_cost_model_counts_what_the_meters_count(n):
         algo(torch.ones(1200), meter=meter)
         return meter
 
-    for name, algo in (("ring", ring_all_reduce_), ("naive", naive_ring_all_reduce)):
-        for meter in run_ranks(fn, n, algo):
+    for meters in run_ranks(lambda: [fn(ring_all_reduce_), fn(naive_ring_all_reduce)], n):
+        for name, meter in zip(("ring", "naive"), meters, strict=True):
             assert meter.messages == allreduce_cost(4800, n, 1, 0, name)
             assert meter.sent == allreduce_cost(4800, n, 0, 1, name)
 
@@ -720,10 +720,12 @@ def test_forward_without_grad_arms_nothing():
 # --- synchronised batch norm ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("momentum", [0.1, None, 0.0])
-@pytest.mark.parametrize("affine", [True, False])
-def test_batch_norm_over_the_ranks_is_batch_norm_over_the_batch(momentum, affine):
-    options = {"momentum": momentum, "affine": affine, "dtype": torch.float64}
+def test_batch_norm_over_the_ranks_is_batch_norm_over_the_batch():
+    kinds = [
+        {"momentum": momentum, "affine": affine, "dtype": torch.float64}
+        for momentum in (0.1, None, 0.0)
+        for affine in (True, False)
+    ]
     x = torch.randn(7, 3, dtype=torch.float64)
     y = torch.randn(7, 3, dtype=torch.float64)
 
@@ -736,14 +738,18 @@ def test_batch_norm_over_the_ranks_is_batch_norm_over_the_batch(momentum, affine
         return z.grad, grads, list(norm.buffers()), eval_out
 
     rows = [[0, 1, 4], [2, 3, 5, 6]]  # of different sizes, too
-    ranks = run_ranks(lambda: step(SyncBatchNorm1d(3, **options), rows[dist.get_rank()]), 2)
-    grad, grads, buffers, out = step(nn.BatchNorm1d(3, **options), list(range(7)))
-    for (part, _, own_buffers, own_out), own in zip(ranks, rows, strict=True):
-        assert torch.allclose(part, grad[own], atol=1e-12)
-        assert apart(own_buffers, buffers) < 1e-12
-        assert torch.allclose(own_out, out, atol=1e-12)
-    for own, other, whole in zip(ranks[0][1], ranks[1][1], grads, strict=True):
-        assert torch.allclose(own + other, whole, atol=1e-12)
+
+    def fn():
+        return [step(SyncBatchNorm1d(3, **kind), rows[dist.get_rank()]) for kind in kinds]
+
+    for kind, *ranks in zip(kinds, *run_ranks(fn, 2), strict=True):
+        grad, grads, buffers, out = step(nn.BatchNorm1d(3, **kind), list(range(7)))
+        for (part, _, own_buffers, own_out), own in zip(ranks, rows, strict=True):
+            assert torch.allclose(part, grad[own], atol=1e-12)
+            assert apart(own_buffers, buffers) < 1e-12
+            assert torch.allclose(own_out, out, atol=1e-12)
+        for own, other, whole in zip(ranks[0][1], ranks[1][1], grads, strict=True):
+            assert torch.allclose(own + other, whole, atol=1e-12)
 
 
 def test_torch_sync_batch_norm_wants_gpus():
@@ -772,8 +778,8 @@ def train(**options):
     return Trainer(Config(**options)).run()
 
 
-SHORT = {"rows": 64, "dropout": 0.1}
-"""Two epochs of four steps: checkpoints after steps 3 and 6, each in the middle of an epoch."""
+SHORT = {"rows": 48, "every": 2, "dropout": 0.1}
+"""Two epochs of three steps: checkpoints after steps 2 and 4, each in the middle of an epoch."""
 
 
 @functools.cache
@@ -783,10 +789,10 @@ def never_interrupted(n):
 
 
 def test_one_two_and_four_ranks_agree():
-    alone = train(rows=64)
+    alone = train(rows=48)
     assert alone["losses"][-1] < alone["losses"][0] * 0.75
     for n in (1, 2, 4):
-        for result in run_ranks(lambda: train(rows=64), n):
+        for result in run_ranks(lambda: train(rows=48), n):
             assert result["backend"] == "gloo"
             assert result["losses"] == pytest.approx(alone["losses"], rel=1e-9)
             assert result["parameter_sum"] == pytest.approx(alone["parameter_sum"], rel=1e-6)
@@ -804,10 +810,10 @@ def test_accumulation_agrees_with_one_big_batch():
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_resume_goes_on_with_the_same_bits(n, tmp_path):
     options = {**SHORT, "save": str(tmp_path)}
-    failure(lambda: train(**options, fault="kill:0:7"), n)
+    failure(lambda: train(**options, fault="kill:0:5"), n)
     again = run_ranks(lambda: train(**options, resume="latest"), n)
     for before, after in zip(never_interrupted(n), again, strict=True):
-        assert after["resumed_from"] == "step-000006.pt"
+        assert after["resumed_from"] == "step-000004.pt"
         assert after["losses"] == before["losses"]
         assert after["parameter_sum"] == before["parameter_sum"]
 
@@ -815,7 +821,7 @@ def test_resume_goes_on_with_the_same_bits(n, tmp_path):
 def test_without_settling_four_ranks_resume_with_other_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "settle", lambda self: None)
     whole = run_ranks(lambda: train(**SHORT, save=str(tmp_path)), 4)[0]
-    last = str(tmp_path / "step-000006.pt")
+    last = str(tmp_path / "step-000004.pt")
     again = run_ranks(lambda: train(**SHORT, resume=last), 4)[0]
     assert again["parameter_sum"] != whole["parameter_sum"]
     assert again["losses"] == pytest.approx(whole["losses"], rel=1e-9)
@@ -835,13 +841,14 @@ def test_training_survives_every_fault_by_resuming(fault, culprit, tmp_path):
     assert message.startswith(f"rank 1 of 2: {culprit}")
     assert set(lines) == {0, 1}
     assert seconds < 6
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["step-000003.pt"]
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["step-000002.pt", "step-000004.pt"]
     again = run_ranks(lambda: train(**options, resume="latest"), 2)[0]
     assert again["losses"] == never_interrupted(2)[0]["losses"]
 
 
 def test_killed_while_writing_a_checkpoint_leaves_the_last_good_one(tmp_path):
-    options = {**SHORT, "save": str(tmp_path), "every": 2}
+    options = {**SHORT, "save": str(tmp_path)}
 
     def fn():
         def die(fd):
@@ -869,17 +876,26 @@ def checkpoints(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("cut", [0, 30, 64, 65, 1000, -1])
-def test_a_checkpoint_cut_off_is_refused_by_every_rank_and_skipped_by_latest(
-    cut, checkpoints, tmp_path
-):
+def test_a_checkpoint_cut_off_is_refused_by_every_rank_and_skipped_by_latest(checkpoints, tmp_path):
     shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     last = tmp_path / "step-000006.pt"
-    last.write_bytes(last.read_bytes()[:cut])
-    _, lines, _ = failure(lambda: train(resume=str(last)))
+    whole = last.read_bytes()
+    cuts = [whole[:length] for length in (0, 30, 64, 65, 1000, -1)]
+    for i, cut in enumerate(cuts):
+        (tmp_path / f"cut-{i}.pt").write_bytes(cut)
+        last.write_bytes(cut)
+        assert latest_checkpoint(tmp_path) == tmp_path / "step-000003.pt"
+
+    def fn():
+        for i in range(len(cuts)):
+            text = rf"^rank {dist.get_rank()}: cut-{i}\.pt is damaged"
+            with pytest.raises(CheckpointError, match=text):
+                train(resume=str(tmp_path / f"cut-{i}.pt"))
+        train(resume=str(last))
+
+    _, lines, _ = failure(fn)
     for rank, line in lines.items():
         assert line.startswith(f"CheckpointError: rank {rank}: step-000006.pt is damaged")
-    assert latest_checkpoint(tmp_path) == tmp_path / "step-000003.pt"
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):
@@ -945,8 +961,14 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options", [{"batch": 6}, {"rows": 100}, {"accumulate": 3}])
 def test_a_batch_that_cannot_be_shared_is_refused(options):
-    _, lines, _ = failure(lambda: train(**options), 4 if "batch" in options else 2)
-    assert all("batch must be a multiple of" in line for line in lines.values())
+    with pytest.raises(ValueError, match="batch must be a multiple of"):
+        Config(**options).check(4 if "batch" in options else 2)
+
+
+def test_every_rank_refuses_a_batch_that_cannot_be_shared():
+    _, lines, _ = failure(lambda: train(batch=6), 4)
+    text = "batch must be a multiple of 8 (ranks x accumulate) and divide rows, "
+    assert set(lines.values()) == {f"ValueError: {text}got batch 6, rows 96"}
 
 
 @pytest.mark.parametrize("name", ["rows", "batch", "accumulate", "epochs", "every"])
@@ -1051,17 +1073,19 @@ def test_torchrun_restarts_after_a_killed_rank_and_the_bits_are_the_same(tmp_pat
     script.write_text(f"from {training.__name__} import main\n\nmain()\n")
     agent = ["--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
     agent += ["--start-method", "fork", "--run-path", str(script)]
-    options = ["--rows", "64", "--dropout", "0.1", "--save", str(tmp_path), "--resume", "latest"]
-    printed = forked(lambda: torchrun.main([*agent, *options, "--fault", "kill:1:7"]), tmp_path)
+    options = [f"--{name}={value}" for name, value in SHORT.items()]
+    options += ["--save", str(tmp_path), "--resume", "latest", "--fault", "kill:1:5"]
+    printed = forked(lambda: torchrun.main([*agent, *options]), tmp_path)
     result, whole = json.loads(printed), never_interrupted(2)[0]
-    assert result["resumed_from"] == "step-000006.pt"
+    assert result["resumed_from"] == "step-000004.pt"
     assert result["losses"] == whole["losses"]
     assert result["parameter_sum"] == whole["parameter_sum"]
 
 
 def test_the_script_trains_in_one_process(tmp_path, monkeypatch):
     script = str(FOLDER / "ddp_train.py")
-    monkeypatch.setattr(sys, "argv", [script, "--single", "--rows", "64", "--dropout", "0.1"])
+    options = [f"--{name}={value}" for name, value in SHORT.items()]
+    monkeypatch.setattr(sys, "argv", [script, "--single", *options])
     printed = forked(lambda: runpy.run_path(script, run_name="__main__"), tmp_path)
     assert json.loads(printed) == train(**SHORT)
 

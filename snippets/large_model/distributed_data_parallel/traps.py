@@ -116,9 +116,9 @@ def checkpoint_table() -> dict[tuple[str, bool, str], str]:
     """Take two steps with checkpointing in data parallelism, in every variant.
 
     The key is (wrapper, reentrant, use); use is "once", "shared" (the layer is
-    used twice) or "no grad" (its input requires none).  The outcome is "right" if
-    the gradients are those of a single process on the whole batch, "wrong", or
-    the error that was raised.
+    used twice) or "no grad" (its input requires none).  The outcome is "right"
+    if the gradients are those of a single process on the whole batch, "wrong",
+    or the error that was raised.
     """
     table = {}
     for use, times, needs_grad in (
