@@ -47,9 +47,11 @@ def listed(sizes: list[float]) -> str:
 def torch_buckets(
     layers: int, width: int, cap: int | None, find_unused: bool = False
 ) -> dict[str, str]:
-    """Return the MiB of each bucket that torch's DDP reduces, in each of three backwards."""
+    """Return the MiB of each bucket that torch reduces, in three backwards."""
     model = DistributedDataParallel(
-        network(layers, width), bucket_cap_mb=cap, find_unused_parameters=find_unused
+        network(layers, width),
+        bucket_cap_mb=cap,
+        find_unused_parameters=find_unused,
     )
     sizes: list[list[float]] = []
 
@@ -62,7 +64,8 @@ def torch_buckets(
     for _ in range(3):
         sizes.append([])
         model(torch.ones(1, width)).sum().backward()
-    return dict(zip(("first", "second", "third"), map(listed, sizes), strict=True))
+    first, second, third = map(listed, sizes)
+    return {"first": first, "second": second, "third": third}
 
 
 def mini_buckets(layers: int, width: int, cap: int | None) -> tuple[str, list[Any]]:

@@ -5,12 +5,28 @@ from .ring_allreduce import allreduce_cost, simulate_ring
 ARTICLE = "large-model/distributed-data-parallel"
 
 
+def _figure_chunk(ax, left, y, n, shares, fresh):
+    """Draw a chunk: the ranks whose share it holds, green if all, framed if it just came."""
+    from matplotlib.patches import Rectangle
+
+    from snippets.common import plot
+
+    color = plot.CYCLE[2 if len(shares) == n else 0]
+    box = {"fc": color, "alpha": 0.12 + 0.16 * len(shares), "lw": 0}
+    ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **box))
+    edge = plot.CYCLE[1] if fresh else plot.MUTED
+    line = {"fc": "none", "ec": edge, "lw": 2.2 if fresh else 0.8}
+    ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **line))
+    for who in shares:
+        at = left + 0.19, y + 0.29 - 0.195 * who
+        ax.text(*at, str(who), ha="center", va="center", fontsize=10)
+
+
 def figure_ring():
     """Four ranks, four chunks: after every step, whose share each chunk of each rank holds."""
     from math import cos, pi, sin
 
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
     from snippets.common import plot
 
@@ -29,20 +45,8 @@ def figure_ring():
         for rank, (x, y) in enumerate(centre):
             ax.text(x, y + 0.52, f"rank {rank}", ha="center", va="bottom", fontsize=12)
             for chunk in range(n):
-                whole = len(has[rank][chunk]) == n
                 left = x - 0.84 + 0.42 * chunk
-                color = plot.CYCLE[2 if whole else 0]
-                alpha = 0.12 + 0.16 * len(has[rank][chunk])
-                fresh = (rank, chunk) in moving
-                edge = plot.CYCLE[1] if fresh else plot.MUTED
-                box = {"fc": color, "alpha": alpha, "lw": 0}
-                ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **box))
-                line = {"fc": "none", "ec": edge, "lw": 2.2 if fresh else 0.8}
-                ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **line))
-                rows = [str(who) if who in has[rank][chunk] else " " for who in range(n)]
-                for row, text in enumerate(rows):
-                    at = left + 0.19, y + 0.29 - 0.195 * row
-                    ax.text(*at, text, ha="center", va="center", fontsize=10)
+                _figure_chunk(ax, left, y, n, has[rank][chunk], (rank, chunk) in moving)
         for source, target, chunk in sends:
             (x0, y0), (x1, y1) = centre[source], centre[target]
             start = x0 + 0.36 * (x1 - x0), y0 + 0.36 * (y1 - y0)
@@ -58,14 +62,21 @@ def figure_ring():
     return frames
 
 
-def figure_traffic():
-    """Bytes through the busiest rank, and seconds in the alpha-beta model, over the ranks."""
+def _figure_with_margin(width, height):
+    """Return a figure with room at its left, for a reader's font wider than the one measured."""
     from matplotlib.figure import Figure
 
+    fig = Figure(figsize=(width, height))
+    fig.get_layout_engine().set(rect=(0.04, 0, 0.95, 1))
+    return fig
+
+
+def figure_traffic():
+    """Bytes through the busiest rank, and seconds in the alpha-beta model, over the ranks."""
     from snippets.common import plot
 
     ns = range(2, 65)
-    fig = Figure(figsize=(6.4, 3.4))
+    fig = _figure_with_margin(6.4, 3.4)
     left, right = fig.subplots(1, 2)
     curves = {"server": "集中到一个 rank", "naive": "传整个张量的环", "ring": "分块的环"}
     for number, (algo, name) in enumerate(curves.items()):
@@ -74,9 +85,10 @@ def figure_traffic():
         left.plot(
             ns, [allreduce_cost(1, n, 0, 1, algo) for n in ns], color=color, ls=style, label=name
         )
-    left.set(yscale="log", xlabel="$N$", ylabel=r"最忙的 rank 要多少个 $S\beta$", ylim=(0.8, 3000))
+    left.set(yscale="log", xlabel="$N$", ylim=(0.8, 3000))
+    left.set_title(r"最忙的 rank：几个 $S\beta$", loc="left", fontsize=12)
     left.legend(loc="upper left")
-    left.text(62, 1.25, "不超过 2", color=plot.CYCLE[0], ha="right")
+    left.text(62, 1.6, "不超过 2", color=plot.CYCLE[0], ha="right", va="top")
     powers = [2**k for k in range(1, 11)]
     for size, number in ((1e4, 4), (1e6, 5), (1e8, 2)):
         for algo, style in (("ring", "-"), ("halving", ":")):
@@ -89,7 +101,8 @@ def figure_traffic():
     ):
         right.text(x, y, size, ha="right", fontsize=11)
     right.set_xscale("log", base=2)
-    right.set(yscale="log", xlabel="$N$", ylabel="毫秒", xticks=(2, 16, 128, 1024))
+    right.set(yscale="log", xlabel="$N$", xlim=(1.5, 2500), xticks=(2, 16, 128, 1024))
+    right.set_title("毫秒", loc="left", fontsize=12)
     right.set_xticklabels(["2", "16", "128", "1024"])
     right.minorticks_off()
     return fig
@@ -97,14 +110,12 @@ def figure_traffic():
 
 def figure_drift():
     """How far three replicas are apart: the two rings, over the steps of training."""
-    from matplotlib.figure import Figure
-
     from snippets.common import plot, records
 
     record = records.load(ARTICLE)
     drift = record.results["drift"]
     steps = range(0, record.inputs["steps"] + 1, 20)
-    fig = Figure(figsize=(6.0, 3.0))
+    fig = _figure_with_margin(6.0, 3.0)
     ax = fig.subplots()
     for algo, number in (("naive", 1), ("ring", 0)):
         values = [1e6 * value for value in drift[algo]]
@@ -112,22 +123,21 @@ def figure_drift():
     top = 1e6 * drift["naive"][-1]
     ax.text(steps[-1], top * 1.06, "传整个张量的环", color=plot.CYCLE[1], ha="right")
     ax.text(steps[-1], top * 0.05, "分块的环：恒为 0", color=plot.CYCLE[0], ha="right")
-    ax.set(xlabel="步", ylabel=r"副本间最大差 ($10^{-6}$)", ylim=(-0.04 * top, 1.25 * top))
+    ax.set(xlabel="步", ylim=(-0.04 * top, 1.25 * top))
+    ax.set_title(r"副本间最大差 ($10^{-6}$)", loc="left", fontsize=12)
     return fig
 
 
 def figure_buckets():
     """The buckets that torch's DDP really reduces, and the events of MiniDDP in one backward."""
-    from matplotlib.figure import Figure
-
     from snippets.common import plot, records
 
     buckets = records.load(ARTICLE).results["buckets"]
-    rows = [("第 1 次反向", buckets["default"]["torch"]["first"])]
-    rows += [("第 2 次起，默认", buckets["default"]["torch"]["second"])]
+    rows = [("第 1 次", buckets["default"]["torch"]["first"])]
+    rows += [("以后", buckets["default"]["torch"]["second"])]
     rows += [(f"cap = {cap}", buckets[f"cap{cap}"]["torch"]["second"]) for cap in (25, 10, 5)]
-    rows += [("find_unused", buckets["find_unused"]["first"])]
-    fig = Figure(figsize=(6.4, 5.2))
+    rows += [("find_unused", buckets["find_unused"]["second"])]
+    fig = _figure_with_margin(6.4, 5.2)
     top, bottom = fig.subplots(2, 1, height_ratios=(1.5, 1))
     for y, (_, sizes) in enumerate(rows):
         left = 0.0
@@ -144,6 +154,6 @@ def figure_buckets():
         bottom.scatter(t, y, color=plot.CYCLE[color], s=46, zorder=3)
         if kind != "ready":
             bottom.text(t, y + 0.28, str(what), ha="center", fontsize=11)
-    bottom.set(yticks=(2, 1, 0), yticklabels=("梯度就绪", "开始规约桶", "等到桶"))
+    bottom.set(yticks=(2, 1, 0), yticklabels=("就绪", "发出桶", "等到桶"))
     bottom.set(ylim=(-0.4, 2.5), xlabel="事件（MiniDDP，cap = 10）")
     return fig

@@ -30,13 +30,13 @@ class Bucket:
         self.work: dist.Work | None = None
 
     def launch(self) -> None:
-        """Pack the gradients and start to add them up over the ranks, without waiting."""
+        """Pack the gradients and start adding them up over the ranks."""
         grads = [p.grad.view(-1) for p in self.params if p.grad is not None]
         torch.cat(grads, out=self.flat).div_(dist.get_world_size())
         self.work = dist.all_reduce(self.flat, async_op=True)
 
     def finish(self) -> None:
-        """Wait for the sum, unpack it into the gradients and be ready for the next step."""
+        """Wait for the sum, unpack it, and be ready for the next step."""
         assert self.work
         self.work.wait()
         sizes = [p.numel() for p in self.params]
@@ -47,25 +47,31 @@ class Bucket:
 
 
 class MiniDDP(nn.Module):
-    """A module whose gradients are, after every backward, the mean over the ranks.
+    """A module whose gradients after every backward are the mean over the ranks.
 
     Attributes:
         buckets: the buckets in the order in which they are reduced.
-        events: ``("ready", name)``, ``("launch", i)`` and ``("finish", i)`` as they happened.
+        events: ``("ready", name)``, ``("launch", i)`` and ``("finish", i)``, as
+            they happened.
     """
 
     def __init__(
-        self, module: nn.Module, bucket_cap_mb: Number = 25, first_bucket_mb: Number = 1
+        self,
+        module: nn.Module,
+        bucket_cap_mb: Number = 25,
+        first_bucket_mb: Number = 1,
     ) -> None:
-        """Copy rank 0's parameters and buffers, fill the buckets, hook every parameter.
+        """Copy rank 0's state, fill the buckets, hook every parameter.
 
         Raises:
-            ValueError: a bucket size is not positive, nothing requires grad, the parameters
-                have several dtypes, or the ranks' differ in name, shape or dtype.
+            ValueError: a bucket size is not positive, nothing requires grad, the
+                parameters have several dtypes, or those of the ranks differ in
+                name, shape or dtype.
         """
         super().__init__()
         if bucket_cap_mb <= 0 or first_bucket_mb <= 0:
-            raise ValueError(f"sizes must be positive, got {bucket_cap_mb}, {first_bucket_mb}")
+            got = f"got {bucket_cap_mb}, {first_bucket_mb}"
+            raise ValueError(f"sizes must be positive, {got}")
         self.module, self.sync, self.armed = module, True, False
         self.events: list[tuple[str, Any]] = []
         named: list[tuple[str, Tensor]] = [
@@ -74,11 +80,14 @@ class MiniDDP(nn.Module):
         if not named:
             raise ValueError("module has no parameter that requires grad")
         if len(dtypes := sorted({str(p.dtype) for _, p in named})) > 1:
-            raise ValueError(f"parameters must be of one dtype, got {', '.join(dtypes)}")
-        agree("parameters", [(name, tuple(p.shape), str(p.dtype)) for name, p in named])
+            got = ", ".join(dtypes)
+            raise ValueError(f"parameters must be of one dtype, got {got}")
+        kinds = [(name, tuple(p.shape), str(p.dtype)) for name, p in named]
+        agree("parameters", kinds)
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, 0)
-        self.buckets = list(self._fill(named[::-1], first_bucket_mb, bucket_cap_mb))
+        filled = self._fill(named[::-1], first_bucket_mb, bucket_cap_mb)
+        self.buckets = list(filled)
         for bucket in self.buckets:
             for name, p in zip(bucket.names, bucket.params, strict=True):
                 p.register_post_accumulate_grad_hook(self._hook(bucket, name))
@@ -87,7 +96,7 @@ class MiniDDP(nn.Module):
     def _fill(
         named: list[tuple[str, Tensor]], first_mb: Number, cap_mb: Number
     ) -> Iterator[Bucket]:
-        """Close a bucket as soon as it reaches its size, as torch does; the first is small."""
+        """Close a bucket once it reaches its size, as torch does."""
         names, params, limit = list[str](), list[Tensor](), first_mb
         for name, p in named:
             names.append(name)
@@ -99,22 +108,23 @@ class MiniDDP(nn.Module):
             yield Bucket(names, params)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Run the module; the backward of this result will synchronise, unless ``no_sync``.
+        """Run the module; backward will synchronise, unless inside ``no_sync``.
 
         Raises:
             TypeError: the module returns something else than a tensor.
         """
         out = self.module(*args, **kwargs)
         if not isinstance(out, Tensor):
-            raise TypeError(f"module must return a tensor, got {type(out).__name__}")
+            got = type(out).__name__
+            raise TypeError(f"module must return a tensor, got {got}")
         if self.sync and out.requires_grad:
             self.armed, self.events = True, []
             out.register_hook(self._at_start_of_backward)
         return out
 
     def _at_start_of_backward(self, grad: Tensor) -> None:
-        engine = torch.autograd.Variable._execution_engine  # type: ignore[attr-defined]
-        engine.queue_callback(self._at_end_of_backward)
+        variable: Any = torch.autograd.Variable
+        variable._execution_engine.queue_callback(self._at_end_of_backward)
 
     def _hook(self, bucket: Bucket, name: str) -> Any:
         def ready(p: Tensor) -> None:
@@ -126,7 +136,7 @@ class MiniDDP(nn.Module):
             bucket.missing.remove(name)
             if bucket.missing:
                 return
-            for i, other in enumerate(self.buckets):  # in order, the same on every rank
+            for i, other in enumerate(self.buckets):  # alike on every rank
                 if other.missing:
                     break
                 if other.work is None:
@@ -136,9 +146,10 @@ class MiniDDP(nn.Module):
         return ready
 
     def _at_end_of_backward(self) -> None:
-        missing = sorted(name for bucket in self.buckets for name in bucket.missing)
+        missing = set[str]().union(*(bucket.missing for bucket in self.buckets))
         if missing:
-            raise RuntimeError(f"rank {dist.get_rank()}: no gradient for {', '.join(missing)}")
+            rank, names = dist.get_rank(), ", ".join(sorted(missing))
+            raise RuntimeError(f"rank {rank}: no gradient for {names}")
         for i, bucket in enumerate(self.buckets):
             self.events.append(("finish", i))
             bucket.finish()
@@ -146,7 +157,7 @@ class MiniDDP(nn.Module):
 
     @contextlib.contextmanager
     def no_sync(self) -> Iterator[None]:
-        """Leave gradients alone in the backward of every *forward* that runs inside."""
+        """Leave gradients alone in the backward of what goes *forward* here."""
         before, self.sync = self.sync, False
         try:
             yield
@@ -174,19 +185,20 @@ class SyncBatchNorm1d(nn.BatchNorm1d):
     """Batch norm over the batches of all ranks; torch's own wants GPUs."""
 
     def forward(self, input: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Normalise by the mean and variance of all ranks' rows; in eval mode as the base class.
+        """Normalise by the mean and variance of all ranks' rows.
 
         Raises:
-            ValueError: ``input`` is not a matrix, or all ranks together have a single row, whose
-                variance says nothing.
+            ValueError: ``input`` is not a matrix, or all ranks together have a
+                single row, whose variance says nothing.
         """
         if input.dim() != 2:
-            raise ValueError(f"input must be batch x features, got shape {tuple(input.shape)}")
+            got = tuple(input.shape)
+            raise ValueError(f"input must be batch x features, got shape {got}")
         if not self.training:
             return super().forward(input)
         count = _AllReduce.apply(input.new_tensor([float(len(input))]))
         if count.item() < 2:
-            raise ValueError("training needs more than one row over all ranks, got 1")
+            raise ValueError("training needs 2 rows over all ranks, got 1")
         mean = _AllReduce.apply(input.sum(0)) / count
         var = _AllReduce.apply((input - mean).square().sum(0)) / count
         if self.num_batches_tracked is not None:

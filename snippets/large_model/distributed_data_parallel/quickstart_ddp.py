@@ -11,10 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def main() -> None:
-    """Train for 20 steps, each rank on its share of the batch, and print the mean losses."""
+    """Train for 20 steps, each rank on its share, and print the mean losses."""
     torch.manual_seed(0)
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpus else torch.device("cpu")
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if gpus else "cpu")
     if gpus:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if gpus else "gloo")
@@ -23,8 +23,8 @@ def main() -> None:
     y = x.sin().sum(1, keepdim=True)
     x, y = x[rank::world_size], y[rank::world_size]
     x, y = x.to(device), y.to(device)
-    model: nn.Module = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-    model = model.double().to(device)
+    layers = nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1)
+    model: nn.Module = nn.Sequential(*layers).double().to(device)
     model = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     losses = []
@@ -43,4 +43,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # gloo's threads now and then abort an interpreter that shuts down
+    os._exit(0)  # gloo's threads sometimes abort an interpreter that shuts down

@@ -13,8 +13,8 @@ def main() -> None:
     x = torch.randn(64, 8, dtype=torch.float64)
     y = x.sin().sum(1, keepdim=True)
     x, y = x.to(device), y.to(device)
-    model: nn.Module = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-    model = model.double().to(device)
+    layers = nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1)
+    model: nn.Module = nn.Sequential(*layers).double().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     losses = []
     for _ in range(20):

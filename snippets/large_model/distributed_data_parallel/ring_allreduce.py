@@ -28,8 +28,13 @@ class WireMeter:
     sent: int = 0
 
 
-def _exchange(send: Tensor, receive: Tensor, group: Group, meter: WireMeter | None) -> None:
-    """Send to the next rank of the ring while receiving from the one before; nothing if empty."""
+def _exchange(
+    send: Tensor,
+    receive: Tensor,
+    group: Group,
+    meter: WireMeter | None,
+) -> None:
+    """Send to the next rank, receive from the one before; send nothing empty."""
     rank, n = dist.get_rank(group), dist.get_world_size(group)
     works: list[Any] = []
     if send.numel():
@@ -46,21 +51,25 @@ def _exchange(send: Tensor, receive: Tensor, group: Group, meter: WireMeter | No
 def _chunks(tensor: Tensor, group: Group) -> tuple[Tensor, ...]:
     """Cut a tensor into N views whose sizes differ by one element at most."""
     if not tensor.is_contiguous():
-        raise ValueError(f"tensor must be contiguous, got strides {tensor.stride()}")
+        strides = tensor.stride()
+        raise ValueError(f"tensor must be contiguous, got strides {strides}")
     return tensor.view(-1).tensor_split(dist.get_world_size(group))
 
 
 def reduce_scatter_ring_(
-    tensor: Shaped[Tensor, "*shape"], group: Group = None, meter: WireMeter | None = None
+    tensor: Shaped[Tensor, "*shape"],
+    group: Group = None,
+    meter: WireMeter | None = None,
 ) -> Shaped[Tensor, " chunk"]:
-    """Add up over the ranks, in place; return this rank's finished chunk, number rank + 1.
+    """Add up over the ranks, in place; return the finished chunk, rank + 1.
 
     The rest of the tensor is left with partial sums.
 
     Raises:
         ValueError: ``tensor`` is not contiguous.
     """
-    chunks, rank, n = _chunks(tensor, group), dist.get_rank(group), dist.get_world_size(group)
+    rank, n = dist.get_rank(group), dist.get_world_size(group)
+    chunks = _chunks(tensor, group)
     buffer = torch.empty_like(chunks[0])
     for step in range(n - 1):
         mine, theirs = chunks[(rank - step) % n], chunks[(rank - step - 1) % n]
@@ -71,21 +80,27 @@ def reduce_scatter_ring_(
 
 
 def all_gather_ring_(
-    tensor: Shaped[Tensor, "*shape"], group: Group = None, meter: WireMeter | None = None
+    tensor: Shaped[Tensor, "*shape"],
+    group: Group = None,
+    meter: WireMeter | None = None,
 ) -> Shaped[Tensor, "*shape"]:
-    """Pass the chunks around until every rank has all, rank r starting with chunk r + 1.
+    """Pass the chunks around until all have all; rank r starts with chunk r + 1.
 
     Raises:
         ValueError: ``tensor`` is not contiguous.
     """
-    chunks, rank, n = _chunks(tensor, group), dist.get_rank(group), dist.get_world_size(group)
+    rank, n = dist.get_rank(group), dist.get_world_size(group)
+    chunks = _chunks(tensor, group)
     for step in range(n - 1):
-        _exchange(chunks[(rank + 1 - step) % n], chunks[(rank - step) % n], group, meter)
+        mine, theirs = chunks[(rank + 1 - step) % n], chunks[(rank - step) % n]
+        _exchange(mine, theirs, group, meter)
     return tensor
 
 
 def ring_all_reduce_(
-    tensor: Shaped[Tensor, "*shape"], group: Group = None, meter: WireMeter | None = None
+    tensor: Shaped[Tensor, "*shape"],
+    group: Group = None,
+    meter: WireMeter | None = None,
 ) -> Shaped[Tensor, "*shape"]:
     """Add up over the ranks, in place, with the same bits everywhere.
 
@@ -99,11 +114,13 @@ def ring_all_reduce_(
 
 
 def naive_ring_all_reduce(
-    tensor: Shaped[Tensor, "*shape"], group: Group = None, meter: WireMeter | None = None
+    tensor: Shaped[Tensor, "*shape"],
+    group: Group = None,
+    meter: WireMeter | None = None,
 ) -> Shaped[Tensor, "*shape"]:
     """Pass every rank's whole tensor around the ring and add up what comes by.
 
-    The impostor: N/2 times the bytes, and every rank adds in an order of its own.
+    The impostor: N/2 times the bytes, and every rank adds in its own order.
     """
     total, passing = tensor.clone(), tensor.contiguous()
     for _ in range(dist.get_world_size(group) - 1):
@@ -115,9 +132,9 @@ def naive_ring_all_reduce(
 
 
 class RingStep(NamedTuple):
-    """A step of the ring: who sends which chunk to whom, and who then has whose share of what.
+    """A step of the ring: who sends which chunk to whom, and who has what then.
 
-    ``has[rank][chunk]`` is the set of ranks whose numbers are in that rank's chunk.
+    ``has[rank][chunk]``: the ranks whose numbers are in that rank's chunk now.
     """
 
     phase: str
@@ -126,7 +143,7 @@ class RingStep(NamedTuple):
 
 
 def simulate_ring(n: int) -> list[RingStep]:
-    """Follow the shares through the ring without a process; the first step sends nothing.
+    """Follow the shares around the ring without a process; step 0 is the start.
 
     Raises:
         ValueError: ``n`` is not positive.
@@ -140,24 +157,33 @@ def simulate_ring(n: int) -> list[RingStep]:
             sends = [(r, (r + 1) % n, (r + first - step) % n) for r in range(n)]
             before, has = has, [list(row) for row in has]
             for source, target, chunk in sends:
-                kept = before[target][chunk] if phase == "reduce-scatter" else frozenset()
-                has[target][chunk] = before[source][chunk] | kept
+                has[target][chunk] = before[source][chunk]
+                if phase == "reduce-scatter":
+                    has[target][chunk] |= before[target][chunk]
             steps.append(RingStep(phase, sends, has))
     return steps
 
 
-def allreduce_cost(S: Number, N: int, alpha: Number, beta: Number, algo: str = "ring") -> float:
+def allreduce_cost(
+    S: Number,
+    N: int,
+    alpha: Number,
+    beta: Number,
+    algo: str = "ring",
+) -> float:
     """Return the seconds of an all-reduce in the alpha-beta model.
 
-    ``"ring"`` is Eq. (distributed-data-parallel-ring-cost); ``"naive"`` passes whole tensors;
-    ``"server"`` has one rank collect and send back; ``"tree"`` reduces to a root and broadcasts;
-    ``"halving"`` is recursive halving and doubling, for a power of two.
+    ``"ring"`` is Eq. (distributed-data-parallel-ring-cost); ``"naive"`` passes
+    whole tensors; ``"server"`` has one rank collect and send back; ``"tree"``
+    reduces to a root and broadcasts; ``"halving"`` is recursive halving and
+    doubling, for a power of two.
 
     Raises:
         ValueError: a number is out of range or ``algo`` is none of these.
     """
     if S < 0 or alpha < 0 or beta < 0 or N < 1:
-        raise ValueError(f"S, alpha, beta >= 0 and N >= 1, got {S}, {alpha}, {beta}, {N}")
+        got = f"got {S}, {alpha}, {beta}, {N}"
+        raise ValueError(f"S, alpha, beta must be >= 0 and N >= 1, {got}")
     if algo == "halving" and N & (N - 1):
         raise ValueError(f"halving needs a power of two, got N = {N}")
     rounds = ceil(log2(N))
@@ -169,6 +195,7 @@ def allreduce_cost(S: Number, N: int, alpha: Number, beta: Number, algo: str = "
         "halving": (2 * rounds, 2 * (N - 1) / N * S),
     }
     if algo not in messages_and_bytes:
-        raise ValueError(f"algo must be one of {sorted(messages_and_bytes)}, got {algo!r}")
+        known = sorted(messages_and_bytes)
+        raise ValueError(f"algo must be one of {known}, got {algo!r}")
     messages, nbytes = messages_and_bytes[algo]
     return float(messages * alpha + nbytes * beta)

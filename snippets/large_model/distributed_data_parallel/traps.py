@@ -45,7 +45,7 @@ def _accumulate(habit: str, wrap: Callable[[nn.Module], Any]) -> tuple[float, in
         quiet = {"right": not last, "first": i > 0}.get(habit, False)
         with model.no_sync() if quiet else contextlib.nullcontext():
             out = model(torch.tensor([[x]]))
-            if habit == "flag":  # as in many a training loop: too late for this forward
+            if habit == "flag":  # as many a loop does: too late for this forward
                 setattr(model, flag, last)
             late = habit == "backward" and not last
             with model.no_sync() if late else contextlib.nullcontext():
@@ -61,12 +61,12 @@ def _accumulate(habit: str, wrap: Callable[[nn.Module], Any]) -> tuple[float, in
 def no_sync_table(
     wrap: Callable[[nn.Module], Any] = DistributedDataParallel,
 ) -> dict[str, NoSyncOutcome]:
-    """Run five habits of accumulating gradients on two ranks; the true mean of sums is 12.
+    """Run five habits of accumulating on two ranks; the true mean is 12.
 
-    ``"right"``: forward and backward of all but the last micro-batch inside ``no_sync``;
-    ``"never"``: no ``no_sync``; ``"first"``: the first micro-batch synchronises, not the last;
-    ``"flag"``: the flag is set between forward and backward; ``"backward"``: only the backward is
-    inside.
+    ``"right"``: all but the last micro-batch go forth and back in ``no_sync``;
+    ``"never"``: no ``no_sync``; ``"first"``: the first micro-batch synchronises,
+    not the last; ``"flag"``: the flag is set between forward and backward;
+    ``"backward"``: only the backward is inside.
     """
     habits = "right", "never", "first", "flag", "backward"
     ranks = run_ranks(lambda: [_accumulate(habit, wrap) for habit in habits], 2)
@@ -99,7 +99,7 @@ def _step(
     for _ in range(2):
         model.zero_grad()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "None of the inputs have requires_grad")
+            warnings.filterwarnings("ignore", "None of the inputs")
             model(x.requires_grad_(needs_grad)).sum().backward()
     return [p.grad for p in model.parameters()]
 
@@ -113,11 +113,12 @@ WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
 
 
 def checkpoint_table() -> dict[tuple[str, bool, str], str]:
-    """Take two steps with checkpointing inside data parallelism, in all combinations.
+    """Take two steps with checkpointing in data parallelism, in every variant.
 
-    The key is (wrapper, reentrant, use); use is "once", "shared" (the checkpointed layer is used
-    twice) or "no grad" (its input requires none).  The outcome is "right" where the gradients are
-    those of a single process on the whole batch, "wrong", or the error that was raised.
+    The key is (wrapper, reentrant, use); use is "once", "shared" (the layer is
+    used twice) or "no grad" (its input requires none).  The outcome is "right"
+    if the gradients are those of a single process on the whole batch, "wrong",
+    or the error that was raised.
     """
     table = {}
     for use, times, needs_grad in (
@@ -129,8 +130,9 @@ def checkpoint_table() -> dict[tuple[str, bool, str], str]:
         mean = [(a + b) / 2 for a, b in zip(*plain, strict=True)]
         for name, wrap in WRAPPERS.items():
             for reentrant in (False, True):
+                how = wrap, reentrant, times, needs_grad
                 try:
-                    ranks = run_ranks(_step, 2, wrap, reentrant, times, needs_grad)
+                    ranks = run_ranks(_step, 2, *how)
                 except RanksFailed as error:
                     outcome = min(error.lines.items())[1]
                 else:

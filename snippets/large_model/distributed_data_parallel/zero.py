@@ -16,11 +16,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class CollectiveMeter(TorchDispatchMode):
-    """Count collectives that pass through the dispatcher, and what their rings put on the wire.
+    """Count the dispatcher's collectives, and what their rings put on the wire.
 
     Attributes:
         calls: how often each ran.
-        sent: bytes this rank sends, at (N - 1)/N of the whole tensor for each half of a ring.
+        sent: bytes this rank sends, (N - 1)/N of a tensor per half of a ring.
     """
 
     def __init__(self) -> None:
@@ -39,28 +39,35 @@ class CollectiveMeter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def shard(layers: nn.Sequential, reshard_after_forward: bool = True) -> nn.Module:
+def shard(
+    layers: nn.Sequential,
+    reshard_after_forward: bool = True,
+) -> nn.Module:
     """Shard a model over all ranks, layer by layer, on the CPU."""
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    again = reshard_after_forward
     for layer in layers:
-        fully_shard(layer, mesh=mesh, reshard_after_forward=reshard_after_forward)
+        fully_shard(layer, mesh=mesh, reshard_after_forward=again)
     fully_shard(layers, mesh=mesh)
     return layers
 
 
 def sharded_step(
-    build: Callable[[], nn.Sequential], x: Float[Tensor, "*batch"], **options: Any
+    build: Callable[[], nn.Sequential],
+    x: Float[Tensor, "*batch"],
+    **options: Any,
 ) -> dict[str, Any]:
-    """Take a forward and backward of a sharded model on this rank's rows of ``x``.
+    """Run a sharded model forward and backward on this rank's rows of ``x``.
 
-    Returns the whole gradients, the share of the parameters that this rank keeps, the calls and
-    the bytes sent over the bytes of all parameters.
+    Returns the whole gradients, the share of the parameters that this rank
+    keeps, the calls, and the bytes sent over the bytes of all parameters.
     """
     layers = build()
     whole = sum(p.nbytes for p in layers.parameters())
     model = shard(layers, **options)
+    rows = x.tensor_split(dist.get_world_size())[dist.get_rank()]
     with CollectiveMeter() as meter:
-        model(x.tensor_split(dist.get_world_size())[dist.get_rank()]).square().mean().backward()
+        model(rows).square().mean().backward()
     params: list[Any] = list(model.parameters())
     return {
         "grads": [p.grad.full_tensor() for p in params],
