@@ -5,18 +5,16 @@ from .ring_allreduce import allreduce_cost, simulate_ring
 ARTICLE = "large-model/distributed-data-parallel"
 
 
-def _figure_chunk(ax, left, y, n, shares, fresh):
+def _figure_chunk(ax, patch, left, y, n, shares, fresh):
     """Draw a chunk: the ranks whose share it holds, green if all, framed if it just came."""
-    from matplotlib.patches import Rectangle
-
     from snippets.common import plot
 
     color = plot.CYCLE[2 if len(shares) == n else 0]
     box = {"fc": color, "alpha": 0.12 + 0.16 * len(shares), "lw": 0}
-    ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **box))
+    ax.add_patch(patch((left, y - 0.4), 0.38, 0.8, **box))
     edge = plot.CYCLE[1] if fresh else plot.MUTED
     line = {"fc": "none", "ec": edge, "lw": 2.2 if fresh else 0.8}
-    ax.add_patch(Rectangle((left, y - 0.4), 0.38, 0.8, **line))
+    ax.add_patch(patch((left, y - 0.4), 0.38, 0.8, **line))
     for who in shares:
         at = left + 0.19, y + 0.29 - 0.195 * who
         ax.text(*at, str(who), ha="center", va="center", fontsize=10)
@@ -27,6 +25,7 @@ def figure_ring():
     from math import cos, pi, sin
 
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     from snippets.common import plot
 
@@ -46,7 +45,8 @@ def figure_ring():
             ax.text(x, y + 0.52, f"rank {rank}", ha="center", va="bottom", fontsize=12)
             for chunk in range(n):
                 left = x - 0.84 + 0.42 * chunk
-                _figure_chunk(ax, left, y, n, has[rank][chunk], (rank, chunk) in moving)
+                fresh = (rank, chunk) in moving
+                _figure_chunk(ax, Rectangle, left, y, n, has[rank][chunk], fresh)
         for source, target, chunk in sends:
             (x0, y0), (x1, y1) = centre[source], centre[target]
             start = x0 + 0.36 * (x1 - x0), y0 + 0.36 * (y1 - y0)
@@ -62,21 +62,20 @@ def figure_ring():
     return frames
 
 
-def _figure_with_margin(width, height):
-    """Return a figure with room at its left, for a reader's font wider than the one measured."""
-    from matplotlib.figure import Figure
-
-    fig = Figure(figsize=(width, height))
+def _figure_margin(fig):
+    """Leave room at the left, for a reader's font wider than the one measured."""
     fig.get_layout_engine().set(rect=(0.04, 0, 0.95, 1))
-    return fig
 
 
 def figure_traffic():
     """Bytes through the busiest rank, and seconds in the alpha-beta model, over the ranks."""
+    from matplotlib.figure import Figure
+
     from snippets.common import plot
 
     ns = range(2, 65)
-    fig = _figure_with_margin(6.4, 3.4)
+    fig = Figure(figsize=(6.4, 3.4))
+    _figure_margin(fig)
     left, right = fig.subplots(1, 2)
     curves = {"server": "集中到一个 rank", "naive": "传整个张量的环", "ring": "分块的环"}
     for number, (algo, name) in enumerate(curves.items()):
@@ -110,12 +109,15 @@ def figure_traffic():
 
 def figure_drift():
     """How far three replicas are apart: the two rings, over the steps of training."""
+    from matplotlib.figure import Figure
+
     from snippets.common import plot, records
 
     record = records.load(ARTICLE)
     drift = record.results["drift"]
     steps = range(0, record.inputs["steps"] + 1, 20)
-    fig = _figure_with_margin(6.0, 3.0)
+    fig = Figure(figsize=(6.0, 3.0))
+    _figure_margin(fig)
     ax = fig.subplots()
     for algo, number in (("naive", 1), ("ring", 0)):
         values = [1e6 * value for value in drift[algo]]
@@ -130,6 +132,8 @@ def figure_drift():
 
 def figure_buckets():
     """The buckets that torch's DDP really reduces, and the events of MiniDDP in one backward."""
+    from matplotlib.figure import Figure
+
     from snippets.common import plot, records
 
     buckets = records.load(ARTICLE).results["buckets"]
@@ -137,7 +141,8 @@ def figure_buckets():
     rows += [("以后", buckets["default"]["torch"]["second"])]
     rows += [(f"cap = {cap}", buckets[f"cap{cap}"]["torch"]["second"]) for cap in (25, 10, 5)]
     rows += [("find_unused", buckets["find_unused"]["second"])]
-    fig = _figure_with_margin(6.4, 5.2)
+    fig = Figure(figsize=(6.4, 5.2))
+    _figure_margin(fig)
     top, bottom = fig.subplots(2, 1, height_ratios=(1.5, 1))
     for y, (_, sizes) in enumerate(rows):
         left = 0.0
