@@ -42,6 +42,7 @@ INPUTS = {
     "widths": [8, 32, 60],
     "windows": [1, 2, 4],
     "toy_sentences": 5_000,
+    "seeds": [0, 1, 2, 3, 4],
     "models": MODELS,
     "batches": None,
     "d": 64,
@@ -55,6 +56,7 @@ CHEAP = {
     "parts": ["theorem", "toy", "songci"],
     "widths": [8],
     "windows": [2],
+    "seeds": [0],
     "models": ["ppmi_svd", "sg", "cbow", "hs"],
     "batches": 250,
 }
@@ -109,29 +111,50 @@ def theorem(widths: Sequence[int], V: int = 60, window: int = 2, k: int = 5) -> 
     return result
 
 
-def toy(windows: Sequence[int], n: int, d: int = 16, k: int = 5) -> dict:
-    """Ask three methods how alike 忐 and 忑 are, and how alike 甲 and 乙."""
-    words, counts, index = build_vocab(sents := together_or_alike(n))
-    ids, sent_ids = encode(sents, index)
+def toy(windows: Sequence[int], n: int, seeds: Sequence[int], d: int = 16, k: int = 5) -> dict:
+    """Ask three methods how alike 忐 and 忑 are, and how alike 甲 and 乙, seed by seed."""
     result = {}
     for window in windows:
-        X = ppmi(cooccurrence(ids, sent_ids, window, len(words)), alpha=1)
-        tables = {"ppmi_svd": svd_vectors(X, d)}
-        for name, kind in {"sg": SGNS, "cbow": CBOW}.items():
-            model = kind(len(words), d, k)
-            for _ in train(model, ids, sent_ids, counts, window=window, epochs=20, batch=256):
-                pass
-            tables[name] = model.W_in
-            if kind is SGNS:
-                scores = model.W_in[[index["忐"], index["忑"]]] @ model.W_out[index["忐"]]
+        drawn = [toy_tables(window, n, seed, d, k) for seed in seeds]
         result[f"window{window}"] = {
             name: {
-                "together": round(cosine(W, "忐", "忑", words) + 0.0, 3),
-                "alike": round(cosine(W, "甲", "乙", words) + 0.0, 3),
+                ask: spread(
+                    [round(cosine(tables[name], a, b, words) + 0.0, 3) for words, tables in drawn]
+                )
+                for ask, (a, b) in {"together": ("忐", "忑"), "alike": ("甲", "乙")}.items()
             }
-            for name, W in tables.items()
-        } | {"scores": {"self": round(float(scores[0]), 2), "other": round(float(scores[1]), 2)}}
+            for name in ("ppmi_svd", "sg", "cbow")
+        } | {"scores": toy_scores(*drawn[0])}
     return result
+
+
+def toy_tables(window: int, n: int, seed: int, d: int, k: int) -> tuple[list[str], dict]:
+    """Return the words of a toy corpus and the tables of three methods, and skip-gram's W_out."""
+    words, counts, index = build_vocab(sents := together_or_alike(n, seed))
+    ids, sent_ids = encode(sents, index)
+    X = ppmi(cooccurrence(ids, sent_ids, window, len(words)), alpha=1)
+    tables = {"ppmi_svd": svd_vectors(X, d)}
+    for name, kind in {"sg": SGNS, "cbow": CBOW}.items():
+        model = kind(len(words), d, k, seed)
+        settings = {"window": window, "epochs": 20, "batch": 256, "seed": seed}
+        for _ in train(model, ids, sent_ids, counts, **settings):
+            pass
+        tables[name] = model.W_in
+        tables[f"{name}_out"] = model.W_out
+    return words, tables
+
+
+def toy_scores(words: list[str], tables: dict) -> dict[str, float]:
+    """Return skip-gram's scores of 忐 in the company of itself and of 忑."""
+    pair = [words.index("忐"), words.index("忑")]
+    scores = tables["sg"][pair] @ tables["sg_out"][pair[0]]
+    return {name: round(float(x), 2) for name, x in zip(("self", "other"), scores, strict=True)}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return the first of several seeds' values and, where there are several, their range."""
+    several = {"least": min(values), "most": max(values)} if len(values) > 1 else {}
+    return {"first": values[0]} | several
 
 
 def corpus(min_count: int) -> Corpus:
@@ -283,6 +306,7 @@ def run(
     widths: list[int],
     windows: list[int],
     toy_sentences: int,
+    seeds: list[int],
     models: list[str],
     batches: int | None,
     d: int,
@@ -311,7 +335,7 @@ def run(
     if "theorem" in parts:
         result["theorem"] = theorem(widths)
     if "toy" in parts:
-        result["toy"] = toy(windows, toy_sentences)
+        result["toy"] = toy(windows, toy_sentences, seeds)
     if "songci" in parts:
         result["songci"] = {
             name: counted(data, d, window)

@@ -1,6 +1,7 @@
 """Lookup, counts, word2vec and evaluation, against torch, gensim, numpy and hand counts."""
 
 import re
+from inspect import unwrap  # readers have no type checker in front of a function
 from itertools import pairwise
 
 import gensim.models.word2vec as theirs
@@ -340,6 +341,16 @@ def test_training_lowers_the_loss_and_repeats_itself(kind):
     assert np.array_equal(first, second)
 
 
+def test_the_model_and_the_theorem_speak_of_one_loss():
+    _, _, _, ids, sent_ids = text(CLAUSES[:50])
+    V = int(ids.max()) + 1
+    center, context = skipgram_pairs(ids, sent_ids, 2)
+    model = filled(SGNS(V, 4, k=3))
+    M = cooccurrence(ids, sent_ids, 2, V).toarray()
+    total, _ = sgns_objective(model.W_in @ model.W_out.T, M, 3)
+    assert model.loss(center, context, context) * len(center) == pytest.approx(total, rel=1e-5)
+
+
 def test_two_tables_of_a_minimum_score_pmi_minus_log_k():
     M = np.random.default_rng(0).integers(1, 30, (6, 6)).astype(float)
     W, C = factorize(M, 6)
@@ -421,14 +432,19 @@ def test_the_toy_corpus_keeps_its_promises():
 # --- what the page says of the record ------------------------------------------------------------
 
 
+def methods(toy):
+    return [toy[name] for name in ("ppmi_svd", "sg", "cbow")]
+
+
 def test_the_record_bears_out_the_page():
     results = records.load("nlp/word-embeddings").results
     for toy in results["toy"].values():
-        assert all(toy[name]["alike"] > 0.9 for name in ("ppmi_svd", "sg", "cbow"))
-        assert all(toy[name]["together"] < 0.5 for name in ("sg", "cbow"))
+        assert all(toy[name]["alike"]["least"] > 0.9 for name in ("ppmi_svd", "sg", "cbow"))
+        assert all(toy[name]["together"]["most"] < 0.6 for name in ("sg", "cbow"))
         assert toy["scores"]["self"] < toy["scores"]["other"] - 1
-    assert results["toy"]["window1"]["ppmi_svd"]["together"] < 0.1
-    assert results["toy"]["window4"]["ppmi_svd"]["together"] > 0.95
+    assert all(toy["together"]["most"] < 0.3 for toy in methods(results["toy"]["window1"]))
+    assert results["toy"]["window1"]["ppmi_svd"]["together"]["most"] < 0.1
+    assert results["toy"]["window4"]["ppmi_svd"]["together"]["least"] > 0.95
     assert results["theorem"]["d60"]["corr"] > 0.9999
     for model in (*results["songci"].values(), *results["gensim"].values()):
         assert model["analogies"]["nearest"] > model["analogies"]["add"]
@@ -448,6 +464,7 @@ def test_the_record_bears_out_the_page():
 I3, F3 = np.array([0, 1, 2]), np.ones((3, 2), dtype=np.float32)
 NONE = np.array([], dtype=int)
 COUNTS = np.array([3, 2, 1])
+SIZES = np.ones((2, 2)), np.ones((3, 3))
 
 
 @pytest.mark.parametrize(
@@ -507,6 +524,30 @@ COUNTS = np.array([3, 2, 1])
         (lambda: couplet_accuracy(F3, []), "lines must hold at least two places, got none"),
         (lambda: couplet_accuracy(F3, [(I3, I3[:2])]), "lines must have one length, got 3 and 2"),
         (lambda: together_or_alike(0), "n must be at least 1, got 0"),
+        (
+            lambda: unwrap(embedding_lookup)(F3, np.array([0.5])),
+            "idx must be integers, got float64",
+        ),
+        (lambda: cooccurrence(I3, 0 * I3, 1, 2), "ids must lie between 0 and 1, got 2"),
+        (lambda: context_means(I3, 0 * I3, 1, 2), "ids must lie between 0 and 1, got 2"),
+        (lambda: couplet_accuracy(F3, [(I3, I3 + 1)]), "lines must lie between 0 and 2, got 3"),
+        (lambda: draw(np.ones(3), 2, RNG), "noise must add up to 1, got 3"),
+        (lambda: draw(NONE, 2, RNG), "noise must add up to 1, got 0"),
+        (lambda: examples(SGNS(3, 2), I3, I3, 0, RNG), "window must be at least 1, got 0"),
+        (lambda: train(SGNS(3, 2), I3, I3[:2], COUNTS), "ids and sent_ids must have one length"),
+        (lambda: train(SGNS(3, 2), I3 + 1, I3, COUNTS), "ids must lie between 0 and 2, got 3"),
+        (lambda: train(SGNS(3, 2), I3, I3, 0 * COUNTS), "got a count of 0"),
+        (lambda: train(SGNS(3, 2), I3, I3, COUNTS, t=-1), "t must be positive, got -1"),
+        (lambda: train(SGNS(3, 2), I3, I3, COUNTS, batch=0), "batch must be at least 1, got 0"),
+        (lambda: train(SGNS(3, 2), I3, I3, COUNTS, shared=0), "shared must be at least 1, got 0"),
+        (
+            lambda: HierarchicalSoftmax(COUNTS, 2).log_prob(np.ones(3), 0),
+            "the shape (2,), got (3,)",
+        ),
+        (lambda: unwrap(factorize)(np.ones((3, 2)), 2), "M must be square, got the shape (3, 2)"),
+        (lambda: factorize(np.ones((3, 3)), 2, 0), "k must be at least 1, got 0"),
+        (lambda: unwrap(sgns_objective)(*SIZES, 1), "M's shape (3, 3), got"),
+        (lambda: sgns_objective(np.ones((2, 2)), np.zeros((2, 2)), 1), "counts, got none"),
     ],
 )
 def test_bad_input_is_named(call, message):

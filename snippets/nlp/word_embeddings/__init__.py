@@ -36,6 +36,7 @@ from .evaluate import (
 )
 from .figures import (
     figure_frequency,
+    figure_huffman,
     figure_lookup,
     figure_map,
     figure_theorem,
@@ -67,6 +68,7 @@ __all__ = [
     "examples",
     "factorize",
     "figure_frequency",
+    "figure_huffman",
     "figure_lookup",
     "figure_map",
     "figure_theorem",

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from .lookup import check_positive
+from .lookup import check_ids, check_positive
 
 Ids = Int[np.ndarray, " _"]
 
@@ -141,12 +141,12 @@ def skipgram_pairs(
     Raises:
         ValueError: window is below 1, or ids and sent_ids differ in length.
     """
-    _check_lengths(ids, sent_ids)
+    check_lengths(ids, sent_ids)
     centre, context = position_pairs(sent_ids, window, rng)
     return ids[centre], ids[context]
 
 
-def _check_lengths(ids: Ids, sent_ids: Ids) -> None:
+def check_lengths(ids: Ids, sent_ids: Ids) -> None:
     """Raise ValueError unless each word has the number of its sentence."""
     if len(ids) != len(sent_ids):
         message = "ids and sent_ids must have one length"
@@ -163,9 +163,11 @@ def context_means(
     """Return the centres with a context and a row of weights 1/m for each.
 
     Raises:
-        ValueError: window is below 1, or ids and sent_ids differ in length.
+        ValueError: window is below 1, an id is not below V, or the lengths
+            of ids and sent_ids differ.
     """
-    _check_lengths(ids, sent_ids)
+    check_lengths(ids, sent_ids)
+    check_ids("ids", ids, V)
     centre, context = position_pairs(sent_ids, window, rng)
     size = np.bincount(centre, minlength=len(ids))
     weights = (1 / size[centre]).astype(np.float32)

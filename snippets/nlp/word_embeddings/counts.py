@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from .corpus import Ids, skipgram_pairs
-from .lookup import check_positive
+from .lookup import check_ids, check_positive
 
 
 def cooccurrence(
@@ -18,9 +18,11 @@ def cooccurrence(
     """Return M with M[w, c] = how often c stands within the window of w.
 
     Raises:
-        ValueError: window or V is below 1, or the lengths differ.
+        ValueError: window or V is below 1, an id is not below V, or the
+            lengths differ.
     """
     check_positive(V=V)
+    check_ids("ids", ids, V)
     center, context = skipgram_pairs(ids, sent_ids, window)
     return sparse.csr_array(
         (np.ones(len(center)), (center, context)),

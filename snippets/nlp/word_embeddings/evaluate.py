@@ -172,7 +172,8 @@ def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
     """Return how often cos(a_i, b_i) > cos(a_i, b_j), j ≠ i, in two lines.
 
     Raises:
-        ValueError: there are no lines or two differ in length.
+        ValueError: there are no lines, two differ in length, or an id is no
+            word.
     """
     U, won, asked = unit(W), 0, 0
     for first, second in lines:
@@ -181,6 +182,8 @@ def couplet_accuracy(W: Table, lines: Iterable[tuple[Ids, Ids]]) -> float:
                 "lines must have one length, "  # a couplet is parallel
                 f"got {len(first)} and {len(second)}",
             )
+        for ids in (first, second):
+            check_ids("lines", ids, len(W))
         cos = U[first] @ U[second].T
         won += int((np.diag(cos)[:, None] > cos).sum())
         asked += cos.size - len(cos)

@@ -5,6 +5,7 @@ import numpy as np
 from snippets.common import records
 
 from .lookup import one_hot
+from .tree import huffman
 
 ARTICLE = "nlp/word-embeddings"
 
@@ -37,6 +38,43 @@ def figure_lookup():
     for x, title in ((2.5, "独热矩阵 X"), (8.1, "词向量表 W"), (12.7, "XW：W 的两行")):
         ax.text(x, -0.5, title, ha="center", va="center", color=plot.MUTED)
     ax.set(xlim=(-0.8, 14.3), ylim=(5.1, -0.9))
+    ax.set_axis_off()
+    return fig
+
+
+def figure_huffman():
+    """Draw the Huffman tree of the vocabulary's small example, with codes under the leaves."""
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    words, counts = "人春花月", np.array([5, 2, 1, 1])
+    codes, _ = huffman(counts)
+    bits = ["".join(map(str, code)) for code in codes]
+    order = sorted(range(len(words)), key=lambda i: bits[i])
+    place = {bits[i]: (x, -len(bits[i])) for x, i in enumerate(order)}
+    weight = {bits[i]: int(counts[i]) for i in order}
+    for node in sorted({b[:n] for b in bits for n in range(len(b))}, key=len, reverse=True):
+        (x0, _), (x1, _) = place[node + "0"], place[node + "1"]
+        place[node] = ((x0 + x1) / 2, -len(node))
+        weight[node] = weight[node + "0"] + weight[node + "1"]
+    fig = Figure(figsize=(5.4, 3.0))
+    ax = fig.subplots()
+    for node, (x, y) in place.items():
+        if node:
+            px, py = place[node[:-1]]
+            ax.plot([px, x], [py, y], color=plot.MUTED, linewidth=1.2, zorder=0)
+            box = {"facecolor": plot.PAPER, "edgecolor": "none", "pad": 1}
+            middle = (px + x) / 2, (py + y) / 2
+            ax.text(*middle, node[-1], ha="center", va="center", color=plot.MUTED, bbox=box)
+        leaf = node in bits
+        color = plot.CYCLE[0] if leaf else plot.CYCLE[1]
+        ax.scatter(x, y, s=520, color=plot.PAPER, edgecolors=color, linewidths=1.6)
+        ax.text(x, y, weight[node], ha="center", va="center", fontsize=13)
+        if leaf:
+            name = f"{words[bits.index(node)]}  {node}"
+            ax.text(x, y - 0.42, name, ha="center", va="center", fontsize=13)
+    ax.set(xlim=(-0.6, 3.6), ylim=(-3.7, 0.35))
     ax.set_axis_off()
     return fig
 
@@ -76,7 +114,7 @@ def figure_theorem():
         ax.scatter(*zip(*result["points"], strict=True), s=9, alpha=0.45, linewidths=0)
         ax.set_title(f"d = {width[1:]}\n相关 {result['corr']:.3f}")
         ax.set(xlabel="PMI − log 5", xlim=(-4.2, 2.2), ylim=(-4.2, 2.2))
-    axes[0].set_ylabel("w·c")
+    axes[0].text(-4, 2, "纵轴 w·c", va="top", fontsize=11)  # a rotated label would be cut off
     return fig
 
 
@@ -96,7 +134,7 @@ def figure_training():
         ax.plot(np.linspace(0, results[key]["epochs"], len(loss)), loss, color=color, label=name)
         ax.set(xlabel="遍数")
         ax.legend()
-    axes[0].set_ylabel("测试集上的损失")
+    axes[0].set_title("测试集上的损失", loc="left")
     return fig
 
 
@@ -115,7 +153,8 @@ def figure_frequency():
         ax.plot(range(1, len(share) + 1), share, marker=marker, label=name)
     ax.axhline(0.1, color=plot.MUTED, linewidth=1)
     ax.text(10.1, 0.1, "随机", color=plot.MUTED, va="bottom", ha="right")
-    ax.set(xlabel="频率的十分位（1 最常见）", ylabel="近邻中同档的比例")
+    ax.set(xlabel="频率的十分位（1 最常见）")
+    ax.set_title("近邻中同档的比例", loc="left")
     ax.set(xticks=range(1, 11), ylim=(0, None))
     ax.legend()
     return fig

@@ -6,7 +6,9 @@ from scipy import sparse
 
 
 def check_ids(name: str, ids: np.ndarray, V: int) -> None:
-    """Raise ValueError unless every id is one of 0 … V−1."""
+    """Raise ValueError unless every id is one of the integers 0 … V−1."""
+    if ids.size and ids.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be integers, got {ids.dtype}")
     if ids.size and not (ids.min() >= 0 and ids.max() < V):
         bad = ids[(ids < 0) | (ids >= V)][0]
         raise ValueError(f"{name} must lie between 0 and {V - 1}, got {bad}")

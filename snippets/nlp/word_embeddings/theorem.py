@@ -14,7 +14,14 @@ def sgns_objective(x: Table, M: Table, k: float | int) -> tuple[float, Table]:
     """Return the loss of all scores x and its gradient.
 
     Eq. (word-embeddings-objective).
+
+    Raises:
+        ValueError: x and M differ in shape, or M counts nothing.
     """
+    if x.shape != M.shape:
+        raise ValueError(f"x must have M's shape {M.shape}, got {x.shape}")
+    if not M.any():
+        raise ValueError("M must hold positive counts, got none")
     noise = k * np.outer(M.sum(1), M.sum(0)) / M.sum()
     loss = -(M * log_expit(x) + noise * log_expit(-x)).sum()
     return float(loss), noise * expit(x) - M * expit(-x)
@@ -26,9 +33,11 @@ def factorize(
     """Return W and C whose scores W Cᵀ minimize the loss, found by L-BFGS.
 
     Raises:
-        ValueError: d or k is below 1, or M counts nothing.
+        ValueError: d or k is below 1, or M is not square or counts nothing.
     """
     check_positive(d=d, k=k)
+    if M.ndim != 2 or len(M) != M.shape[1]:
+        raise ValueError(f"M must be square, got the shape {M.shape}")
     if not M.any():
         raise ValueError("M must hold positive counts, got none")
     V = len(M)

@@ -7,12 +7,14 @@ from jaxtyping import Int
 
 from .corpus import (
     Ids,
+    check_counts,
+    check_lengths,
     context_means,
     keep_prob,
     noise_distribution,
     skipgram_pairs,
 )
-from .lookup import check_positive
+from .lookup import check_ids, check_positive
 from .models import CBOW, SGNS
 from .tree import HierarchicalSoftmax
 
@@ -20,8 +22,15 @@ Model = SGNS | CBOW | HierarchicalSoftmax
 
 
 def draw(noise: np.ndarray, size: int, rng: np.random.Generator) -> Ids:
-    """Return words drawn from a distribution by inverting its sums."""
-    drawn = np.searchsorted(np.cumsum(noise), rng.random(size))
+    """Return words drawn from a distribution by inverting its sums.
+
+    Raises:
+        ValueError: noise does not add up to 1.
+    """
+    sums = np.cumsum(noise)
+    if not len(sums) or abs(sums[-1] - 1) > 1e-6:
+        raise ValueError(f"noise must add up to 1, got {sum(noise):g}")
+    drawn = np.searchsorted(sums, rng.random(size))
     return np.minimum(drawn, len(noise) - 1)  # the sums may end below 1
 
 
@@ -66,12 +75,17 @@ def train(
     A batch shares ``shared`` negatives; ``t`` subsamples by ``keep_prob``.
 
     Raises:
-        ValueError: window, epochs, batch or shared is below 1, lr is not
-            positive, the text is empty, or the model was made for other counts.
+        ValueError: window, epochs, batch or shared is below 1, lr or t is not
+            positive, the text is empty or not in ids and sent_ids of one
+            length, or the model was made for other counts.
     """
     check_positive(window=window, epochs=epochs, batch=batch, shared=shared)
-    if lr <= 0:
-        raise ValueError(f"lr must be positive, got {lr}")
+    for name, value in (("lr", lr), ("t", t)):
+        if value is not None and value <= 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+    check_lengths(ids, sent_ids)
+    check_ids("ids", ids, len(model.W_in))
+    check_counts(counts)
     if not len(ids):
         raise ValueError("the text holds no word that the vocabulary knows")
     if len(counts) != len(model.W_in):

@@ -99,9 +99,11 @@ class HierarchicalSoftmax:
         """Return log p(w | h) of a word or several, Eq. (word-embeddings-hs).
 
         Raises:
-            ValueError: w is not a word.
+            ValueError: w is not a word, or h has another width than the model.
         """
-        words = np.atleast_1d(w)
+        words, d = np.atleast_1d(w), self.W_in.shape[1]
+        if np.shape(h) != (d,):
+            raise ValueError(f"h must have the shape ({d},), got {np.shape(h)}")
         check_ids("w", words, len(self.W_in))
         asker, node, sign = self._questions(words)
         logs = np.bincount(
