@@ -106,6 +106,7 @@ def figure_theorem():
     from snippets.common import plot
 
     fig = Figure(figsize=(5.4, 2.6))
+    fig.set_layout_engine("constrained", w_pad=0.1)  # the signs of the ticks stay inside
     results = records.load(ARTICLE).results["theorem"]
     results = dict(sorted(results.items(), key=lambda item: int(item[0][1:])))
     axes = fig.subplots(1, len(results), sharex=True, sharey=True)
