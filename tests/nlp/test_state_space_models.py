@@ -496,6 +496,17 @@ def test_mamba_takes_their_weights_and_gives_their_outputs(make, L):
     same_gradients(ours, theirs, x)
 
 
+def test_mamba_starts_with_steps_between_a_thousandth_and_a_tenth():
+    mamba = Mamba(2048)
+    dt, bound = F.softplus(mamba.dt_proj.bias), 128**-0.5
+    assert 0.001 * 0.999 <= dt.min() < 0.0011
+    assert 0.09 < dt.max() <= 0.1 * 1.001
+    assert dt.log10().mean().item() == pytest.approx(-2, abs=0.05)  # evenly in the logarithm
+    assert 0.99 * bound < mamba.dt_proj.weight.abs().max() <= bound
+    assert torch.allclose(-mamba.A_log.exp(), -torch.arange(1.0, 17).expand(4096, -1))
+    assert torch.equal(mamba.D, torch.ones(4096))
+
+
 def test_step_is_forward():
     mamba, x = Mamba(16).double(), double(3, 40, 16)
     cache, outputs = mamba.empty_cache(3), []
