@@ -271,7 +271,8 @@ def figure_learning():
                 name = None
         ax.axhline(1 / 8, color=plot.MUTED, lw=1, ls="--")
         ax.set(title=title, xlabel="训练步数", ylim=(0, 1.05))
-        ax.legend(loc="upper right", bbox_to_anchor=(1, 0.94))
+    axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.94))
+    axes[1].legend(loc="center right")
     axes[0].set_ylabel("正确率")
     return fig
 
