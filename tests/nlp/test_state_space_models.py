@@ -59,7 +59,7 @@ from snippets.nlp.state_space_models import (
     truncate,
     wkv,
 )
-from snippets.nlp.state_space_models.checks import check_count
+from snippets.nlp.state_space_models.checks import check_count, check_positive
 from snippets.nlp.state_space_models.scan import check_operands
 
 RECORD = records.load("nlp/state-space-models").results
@@ -210,6 +210,17 @@ def test_online_approaches_quadrature(method, order):
         u = wave((np.arange(L) + 0.5) / L)
         errors.append(far(legs_online(u, 16, method)[-1], legendre_project(wave, 16, 1.0)))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
+
+
+@pytest.mark.parametrize("method", ["euler", "bilinear"])
+def test_an_online_step_solves_its_equation(method):
+    A, B = hippo(5)
+    u = rng.standard_normal(12)
+    c = legs_online(u, 5, method)
+    for k in range(1, 12):
+        left, right = ((A @ c[j] + B[:, 0] * u[k]) / (j + 1) for j in (k - 1, k))
+        slope = left if method == "euler" else (left + right) / 2
+        assert far(c[k] - c[k - 1], slope) < 1e-11 * max(1, np.abs(c).max())
 
 
 def test_timescale_equivariance():
@@ -485,6 +496,17 @@ def test_mamba_takes_their_weights_and_gives_their_outputs(make, L):
     same_gradients(ours, theirs, x)
 
 
+def test_mamba_starts_with_steps_between_a_thousandth_and_a_tenth():
+    mamba = Mamba(2048)
+    dt, bound = F.softplus(mamba.dt_proj.bias), 128**-0.5
+    assert 0.001 * 0.999 <= dt.min() < 0.0011
+    assert 0.09 < dt.max() <= 0.1 * 1.001
+    assert dt.log10().mean().item() == pytest.approx(-2, abs=0.05)  # evenly in the logarithm
+    assert 0.99 * bound < mamba.dt_proj.weight.abs().max() <= bound
+    assert torch.allclose(-mamba.A_log.exp(), -torch.arange(1.0, 17).expand(4096, -1))
+    assert torch.equal(mamba.D, torch.ones(4096))
+
+
 def test_step_is_forward():
     mamba, x = Mamba(16).double(), double(3, 40, 16)
     cache, outputs = mamba.empty_cache(3), []
@@ -492,6 +514,18 @@ def test_step_is_forward():
         y, cache = mamba.step(x[:, t], cache)
         outputs.append(y)
     assert torch.allclose(torch.stack(outputs, 1), mamba(x), atol=1e-12)
+
+
+def test_a_step_costs_the_same_however_long_the_text_was():
+    mamba, x = Mamba(16), torch.randn(1, 16)
+    cache, costs = mamba.empty_cache(1), set()
+    with torch.no_grad():
+        for _ in range(2000):
+            with experiment.Counter() as counter:
+                _, cache = mamba.step(x, cache)
+            costs.add((counter.calls, counter.numbers, *(part.numel() for part in cache)))
+    assert len(costs) == 1
+    assert all(costs.pop())
 
 
 def test_step_is_mambapys_step():
@@ -630,6 +664,26 @@ def test_wkv_is_a_softmax_over_time_and_transformers_loop(L):
     assert (ours - wkv_by_softmax(w.exp(), u, k, v)).abs().max() < 1e-5
 
 
+def test_wkv_is_two_scans():
+    w, u, k, v = double(3).exp(), double(3), double(2, 20, 3), double(2, 20, 3)
+    a, here = torch.exp(-w).expand_as(k), torch.exp(u + k)
+    before = [
+        torch.cat([torch.zeros_like(x[:, :1]), scan(a, k.exp() * x)[:, :-1]], 1)
+        for x in (v, torch.ones_like(v))
+    ]
+    expected = (before[0] + here * v) / (before[1] + here)
+    assert torch.allclose(wkv(w, u, k, v)[0], expected, atol=1e-12)
+
+
+def test_nonnegative_factors_never_turn_back_on_constant_input():
+    for a in (0.0, 0.3, 0.99, 1.0):
+        steps = scan(torch.full((1, 50), a), torch.full((1, 50), 0.7)).double().diff()
+        assert (steps >= -1e-6).all()
+    turning = scan(torch.full((1, 50), -0.9), torch.full((1, 50), 0.7)).diff()
+    assert (turning > 0).any()
+    assert (turning < 0).any()
+
+
 def test_wkv_goes_on_from_its_state_and_does_not_overflow():
     w, u, k, v = torch.rand(4), torch.randn(4), 100 * torch.randn(2, 30, 4), torch.randn(2, 30, 4)
     whole, end = wkv(w, u, k, v)
@@ -720,6 +774,84 @@ def replaced(values, place, value):
             lambda: legs_online(np.zeros(3), 2, "rk4"),
             ValueError,
             "method must be one of zoh, bilinear, euler, got 'rk4'",
+        ),
+        (
+            lambda: legs_online(np.zeros((3, 2)), 2),
+            ValueError,
+            "u must have shape ('any',), got (3, 2)",
+        ),
+        (
+            lambda: reconstruct(eye, np.ones(1)),
+            ValueError,
+            "c must have shape ('any',), got (2, 2)",
+        ),
+        (lambda: reconstruct(np.ones(0), np.ones(1)), ValueError, "N must be >= 1, got 0"),
+        (
+            lambda: check_positive("dt", "a"),
+            TypeError,
+            "dt must be a number, got 'a'",
+        ),
+        (lambda: check_positive("dt", True), TypeError, "dt must be a number, got True"),
+        (
+            lambda: ssm_recurrence(eye, one_row.T, one_row, eye),
+            ValueError,
+            "u must have shape ('any',), got (2, 2)",
+        ),
+        (
+            lambda: causal_conv_fft(np.ones(2), eye),
+            ValueError,
+            "K must have shape ('any',), got (2, 2)",
+        ),
+        (lambda: truncate(eye, np.ones(2), -1), ValueError, "L must be >= 1, got -1"),
+        (
+            lambda: truncate(eye, np.ones(3), 2),
+            ValueError,
+            "A_bar must have shape (3, 3), got (2, 2)",
+        ),
+        (
+            lambda: s4d_kernel(0 * half, half, half, 1.0, 4),
+            ValueError,
+            "Lambda must be nonzero, got a 0",
+        ),
+        (
+            lambda: dplr_kernel(0 * half, half, half, half, 1.0, 4),
+            ValueError,
+            "Lambda must be nonzero, got a 0",
+        ),
+        (
+            lambda: LRU(2, 2)(torch.ones(1, 0, 2)),
+            ValueError,
+            "the number of steps of u must be >= 1, got 0",
+        ),
+        (
+            lambda: selective_scan(*[x[:, :0] if x.dim() == 3 else x for x in selective]),
+            ValueError,
+            "the number of steps of u must be >= 1, got 0",
+        ),
+        (
+            lambda: Mamba(4).step(torch.ones(1, 4), Mamba(4, d_conv=3).empty_cache(1)),
+            ValueError,
+            "cache.window must have shape (1, 8, 4), got (1, 8, 3)",
+        ),
+        (
+            lambda: decay_mask(torch.zeros(3)),
+            ValueError,
+            "log_a must have shape ('any', 'any'), got (3,)",
+        ),
+        (
+            lambda: wkv(*replaced(us, 0, torch.full((2,), torch.nan))),
+            ValueError,
+            "the decay w must be >= 0, got nan",
+        ),
+        (
+            lambda: wkv(us[0], us[1], us[2][:, :0], us[3][:, :0]),
+            ValueError,
+            "the number of steps of k must be >= 1, got 0",
+        ),
+        (
+            lambda: wkv(*us, WKVState(*[torch.zeros(1, 3)] * 3)),
+            ValueError,
+            "state.num must have shape (1, 2), got (1, 3)",
         ),
         (lambda: discretize(eye, eye, 0.0), ValueError, "dt must be finite and > 0, got 0.0"),
         (lambda: discretize(eye, eye, np.inf), ValueError, "dt must be finite and > 0, got inf"),

@@ -27,10 +27,23 @@ def check_even(name: str, value: object) -> None:
         raise ValueError(f"{name} must be even (conjugate pairs), got {value}")
 
 
-def check_positive(name: str, value: float) -> None:
-    """Refuse what is not finite and above zero."""
+def check_positive(name: str, value: object) -> None:
+    """Refuse what is not finite and above zero.
+
+    Raises:
+        TypeError: the value is not a number.
+        ValueError: it is not finite, or not above zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     if not (isfinite(value) and value > 0):
         raise ValueError(f"{name} must be finite and > 0, got {value}")
+
+
+def check_nonzero(name: str, value: np.ndarray) -> None:
+    """Refuse an array in which there is a zero."""
+    if (value == 0).any():
+        raise ValueError(f"{name} must be nonzero, got a 0")
 
 
 def check_choice(name: str, value: object, known: Sequence[str]) -> None:

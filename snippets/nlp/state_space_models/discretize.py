@@ -45,7 +45,7 @@ def ssm_recurrence(
     A_bar: Inexact[Array, "..."],
     B_bar: Inexact[Array, "..."],
     C: Inexact[Array, "..."],
-    u: Inexact[Array, " L"],
+    u: Inexact[Array, "..."],
 ) -> Inexact[Array, " L"]:
     """Step through the stream with N numbers of memory.
 
@@ -57,6 +57,7 @@ def ssm_recurrence(
     check_shape("A_bar", A_bar, (len(A_bar), len(A_bar)))
     check_shape("B_bar", B_bar, (len(A_bar), 1))
     check_shape("C", C, (1, len(A_bar)))
+    check_shape("u", u, (-1,))
     x = np.zeros(len(A_bar), np.result_type(A_bar, B_bar, u))
     y = np.zeros(len(u), np.result_type(x, C))
     for k, value in enumerate(u):
@@ -86,17 +87,18 @@ def ssm_kernel(
 
 def causal_conv_fft(
     u: Float[Array, "*batch L"],
-    K: Float[Array, " taps"],
+    K: Float[Array, "..."],
 ) -> Float[Array, "*batch L"]:
     """Convolve in O(L log L); zeros up to L + L - 1 keep the end off the start.
 
     Eq. (state-space-models-convolution).
 
     Raises:
-        ValueError: u is empty, or K is shorter than u.
+        ValueError: u is empty, or K is shorter than u or no vector.
     """
     L = u.shape[-1]
     check_count("the number of steps of u", L)
+    check_shape("K", K, (-1,))
     check_count("the number of taps of K", len(K), L)
     spectrum = np.fft.rfft(u, 2 * L) * np.fft.rfft(K[:L], 2 * L)
     return np.fft.irfft(spectrum, 2 * L)[..., :L]

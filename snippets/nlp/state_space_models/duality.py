@@ -137,11 +137,15 @@ def ssd(
     return torch.cat(outputs, 1)
 
 
-def decay_mask(log_a: Float[Tensor, "batch L"]) -> Float[Tensor, "batch L L"]:
+def decay_mask(log_a: Float[Tensor, "..."]) -> Float[Tensor, "batch L L"]:
     """Return the product of a over (s, t], 0 where s > t.
 
     Eq. (state-space-models-mask).
+
+    Raises:
+        ValueError: log_a is not of shape (batch, L).
     """
+    check_shape("log_a", log_a, (-1, -1))
     total = log_a.cumsum(-1)
     steps = total[:, :, None] - total[:, None]
     future = torch.ones_like(steps[0], dtype=torch.bool).triu(1)
@@ -169,16 +173,21 @@ def wkv(
     nothing overflows.
 
     Raises:
-        ValueError: shapes that do not fit, or a decay w < 0.
+        ValueError: shapes that do not fit, no step, or a decay w that is not
+            >= 0.
     """
     check_shape("k", k, (-1, -1, -1))
+    check_count("the number of steps of k", k.shape[1])
     check_shape("v", v, k.shape)
     for name, value in (("w", w), ("u", u)):
         check_shape(name, value, k.shape[2:])
-    if (w < 0).any():
+    if not (w >= 0).all():
         raise ValueError(f"the decay w must be >= 0, got {w.min().item():g}")
     zero = torch.zeros_like(k[:, 0])
-    num, den, top = state or WKVState(zero, zero, zero - torch.inf)
+    state = state or WKVState(zero, zero, zero - torch.inf)
+    for name, value in state._asdict().items():
+        check_shape(f"state.{name}", value, zero.shape)
+    num, den, top = state
     outputs = []
     for key, value in zip(k.unbind(1), v.unbind(1), strict=True):
         _, past, here = _rescale(top, u + key)

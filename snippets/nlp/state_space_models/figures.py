@@ -82,8 +82,8 @@ def figure_rates():
         ax.plot(*zip(*shown, strict=True), color=plot.CYCLE[i], marker=marker, label=name)
     ax.plot(sizes, 0.45 * sizes**-0.5, color=plot.MUTED, lw=1, ls="--")
     ax.plot(sizes, 0.24 * sizes**-1.5, color=plot.MUTED, lw=1, ls="--")
-    ax.text(132, 0.033, "$N^{-1/2}$", color=plot.MUTED)
-    ax.text(132, 1.1e-4, "$N^{-3/2}$", color=plot.MUTED)
+    ax.text(140, 0.03, "$N^{-1/2}$", color=plot.MUTED)
+    ax.text(140, 1.1e-4, "$N^{-3/2}$", color=plot.MUTED)
     ax.set_xscale("log", base=2)
     ax.set(yscale="log", xlabel="系数个数 $N$", ylabel="平方平均误差", xlim=(3.6, 240))
     ax.set(xticks=(4, 8, 16, 32, 64, 128), xticklabels=("4", "8", "16", "32", "64", "128"))
@@ -271,7 +271,8 @@ def figure_learning():
                 name = None
         ax.axhline(1 / 8, color=plot.MUTED, lw=1, ls="--")
         ax.set(title=title, xlabel="训练步数", ylim=(0, 1.05))
-        ax.legend(loc="center right")
+    axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.94))
+    axes[1].legend(loc="center right")
     axes[0].set_ylabel("正确率")
     return fig
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.polynomial.legendre import leggauss, legvander
 from scipy.linalg import expm, lu_factor, lu_solve
 
-from .checks import check_choice, check_count, check_positive
+from .checks import check_choice, check_count, check_positive, check_shape
 
 Array = np.ndarray
 Pair = tuple[Float[Array, "N N"], Float[Array, "N 1"]]
@@ -59,13 +59,17 @@ def legendre_project(
 
 
 def reconstruct(
-    c: Float[Array, " N"],
+    c: Float[Array, "..."],
     s: Float[Array, " points"],
 ) -> Float[Array, " points"]:
     """Return the remembered function at the fractions s of its interval.
 
     Eq. (state-space-models-reconstruct).
+
+    Raises:
+        ValueError: c is empty or no vector.
     """
+    check_shape("c", c, (-1,))
     return legendre_basis(s, len(c)) @ c
 
 
@@ -134,7 +138,7 @@ def legs_matvec(x: Float[Array, "*batch N"]) -> Float[Array, "*batch N"]:
 
 
 def legs_online(
-    u: Float[Array, " L"],
+    u: Float[Array, "..."],
     N: int,
     method: str = "zoh",
 ) -> Float[Array, "L N"]:
@@ -143,10 +147,11 @@ def legs_online(
     Eq. (state-space-models-online); 'zoh' is exact for a staircase u.
 
     Raises:
-        ValueError: no sample, N < 1 or an unknown method.
+        ValueError: no sample, u no vector, N < 1 or an unknown method.
     """
     check_count("N", N)
     check_choice("method", method, METHODS)
+    check_shape("u", u, (-1,))
     check_count("the number of samples", len(u))
     A, B = hippo(N)
     memory = np.zeros((len(u), N))
@@ -164,9 +169,12 @@ def _legs_step(
     k: int,
     method: str,
 ) -> Array:
-    """Go from t = k to k+1 while u stays."""
+    """Go from t = k to k+1 while u stays.
+
+    Eq. (state-space-models-online) and (state-space-models-online-approximate).
+    """
     if method == "euler":
-        return c + (A @ c + B * u) / (k + 1)
+        return c + (A @ c + B * u) / k
     if method == "bilinear":
         right = c + (A @ c + B * u) / (2 * k) + B * u / (2 * (k + 1))
         return lu_solve(lu_factor(np.eye(len(c)) - A / (2 * (k + 1))), right)

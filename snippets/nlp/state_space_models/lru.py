@@ -59,9 +59,10 @@ class LRU(nn.Module):
         """Return all states, by a parallel scan.
 
         Raises:
-            ValueError: u is not of the model's width.
+            ValueError: u is not of the model's width, or has no step.
         """
         check_shape("u", u, (-1, -1, len(self.D)))
+        check_count("the number of steps of u", u.shape[1])
         B = torch.view_as_complex(self.B) * self.gamma_log.exp()[:, None]
         drive = u.to(B.dtype) @ B.T
         return scan(self.eigenvalues().expand_as(drive), drive)

@@ -30,11 +30,12 @@ def selective_scan(
     'euler' is what the shipped code computes.
 
     Raises:
-        ValueError: shapes that do not fit, an unknown b_bar, or a 0 in A for
-            'zoh'.
+        ValueError: shapes that do not fit, no step, an unknown b_bar, or a 0
+            in A for 'zoh'.
     """
     check_shape("u", u, (-1, -1, -1))
     batch, L, d = u.shape
+    check_count("the number of steps of u", L)
     check_shape("delta", delta, (batch, L, d))
     check_shape("A", A, (d, -1))
     for name, value in (("B", B), ("C", C)):
@@ -141,9 +142,10 @@ class Mamba(nn.Module):
         """
         check_shape("x", x, (-1, self.out_proj.out_features))
         check_shape("cache.h", cache.h, (len(x), *self.A_log.shape))
+        taps, bias = self.conv1d.weight[:, 0], self.conv1d.bias
+        check_shape("cache.window", cache.window, (len(x), *taps.shape))
         u, gate = self.in_proj(x).chunk(2, -1)
         window = torch.cat([cache.window[..., 1:], u[..., None]], -1)
-        taps, bias = self.conv1d.weight[:, 0], self.conv1d.bias
         u = F.silu((window * taps).sum(-1) + bias)  # type: ignore[operator]
         delta, A, B, C = self.parameters_at(u)
         drive = (delta * u)[..., None] * B[:, None]

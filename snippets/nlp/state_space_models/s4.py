@@ -3,7 +3,14 @@
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
 
-from .checks import check_choice, check_count, check_even, check_positive, check_shape
+from .checks import (
+    check_choice,
+    check_count,
+    check_even,
+    check_nonzero,
+    check_positive,
+    check_shape,
+)
 from .discretize import discretize
 from .hippo import hippo
 
@@ -46,11 +53,16 @@ def dplr_matrix(Lambda: Vector, P: Loose) -> Complex[Array, "N N"]:
     return np.diag(Lambda) - np.outer(P, P.conj())
 
 
-def truncate(A_bar: Inexact[Array, "N N"], C: Vector, L: int) -> Vector:
+def truncate(A_bar: Loose, C: Loose, L: int) -> Vector:
     """Return C (I - A_bar^L), which cuts the generating function after L terms.
 
     Eq. (state-space-models-truncated).
+
+    Raises:
+        ValueError: L < 1 or shapes that do not fit.
     """
+    check_count("L", L)
+    check_shape("A_bar", A_bar, (len(C), len(C)))
     return C - C @ np.linalg.matrix_power(A_bar, L)
 
 
@@ -70,17 +82,18 @@ def dplr_kernel(
     factor I - A_bar^L, as the parameter that S4 trains does.
 
     Raises:
-        ValueError: dt <= 0, L < 1 or vectors of unequal length.
+        ValueError: dt <= 0, L < 1, vectors of unequal length, or a Lambda of 0.
     """
     check_positive("dt", dt)
     check_count("L", L)
     for name, vector in (("P", P), ("B", B), ("C", C)):
         check_shape(name, vector, Lambda.shape)
+    check_nonzero("Lambda", Lambda)
     if not truncated:
         A_bar, _ = discretize(dplr_matrix(Lambda, P), B[:, None], dt, "bilinear")
         C = truncate(A_bar, C, L)
     z = np.exp(-2j * np.pi * np.arange(L) / L)[:, None]
-    # R times 2/(1+z): finite at z = -1 too
+    # R of the equation, finite at z = -1 too
     cauchy = 1 / ((1 - z) / dt - Lambda * (1 + z) / 2)
     products = C * B, C * P, P.conj() * B, P.conj() * P
     CB, CP, PB, PP = (cauchy @ np.stack(products, 1)).T
@@ -118,12 +131,13 @@ def s4d_kernel(
     Eq. (state-space-models-s4d).
 
     Raises:
-        ValueError: dt <= 0, L < 1 or vectors of unequal length.
+        ValueError: dt <= 0, L < 1, vectors of unequal length, or a Lambda of 0.
     """
     check_positive("dt", dt)
     check_count("L", L)
     for name, vector in (("B", B), ("C", C)):
         check_shape(name, vector, Lambda.shape)
+    check_nonzero("Lambda", Lambda)
     B_bar = np.expm1(dt * Lambda) / Lambda * B
     powers = np.exp(dt * Lambda[:, None] * np.arange(L))
     return 2 * ((C * B_bar) @ powers).real
