@@ -507,6 +507,11 @@ def test_skipping_unknown_words_is_another_question():
     better = trained(ModifiedKneserNey, 2)
     assert model.perplexity(TEST) < better.perplexity(TEST)
     assert model.perplexity(TEST, "skip") > better.perplexity(TEST, "skip")
+    toy = WittenBell(1).fit(TOY)
+    p = [toy.prob(w) for w in ("a", EOS)]
+    assert toy.perplexity(["axx"], "skip") == pytest.approx(math.prod(p) ** (-1 / 2))
+    p += [toy.prob(UNK)] * 2
+    assert toy.perplexity(["axx"]) == pytest.approx(math.prod(p) ** (-1 / 4))
 
 
 def test_samples_follow_the_model():
@@ -541,6 +546,13 @@ def test_arpa_round_trip(fitted, listed, name, tmp_path):
         assert back.scores(sent) == pytest.approx(fitted[name].scores(sent), abs=1e-8)
     to_arpa(back, tmp_path / "b.arpa")
     assert (tmp_path / "a.arpa").read_text() == (tmp_path / "b.arpa").read_text()
+
+
+def test_zero_stays_zero_in_arpa(tmp_path):
+    model = BackoffLM({(): {"a": 0.5, "b": 0.0, EOS: 0.5}, ("a",): {EOS: 1.0}}, {("a",): 0.0})
+    to_arpa(model, tmp_path / "zero.arpa")
+    back = read_arpa(tmp_path / "zero.arpa")
+    assert back.prob("b") == back.prob(UNK) == back.prob("a", "a") == back.backoff(("a",)) == 0
 
 
 def divergence(p, q):
@@ -654,6 +666,13 @@ def test_the_filter_loses_nothing(q):
             brute = sorted((d, t) for t in set(strings) if (d := levenshtein(s, t)) <= k)
             assert index.search(s, k) == brute
             assert set(index.candidates(s, k)) >= {t for _, t in brute}
+
+
+@given(st.lists(st.text("ab", max_size=9), unique=True, max_size=8), st.text("ab", max_size=9))
+def test_the_filter_is_the_qgram_distance(strings, s):
+    index = FuzzyIndex(strings, 2)
+    for k in (0, 1, 2):
+        assert index.candidates(s, k) == [t for t in strings if qgram_distance(s, t, 2) <= 4 * k]
 
 
 # Bad input
