@@ -89,10 +89,12 @@ def fitted():
     return {name: trained(make, 3) for name, make in zip(NAMES, SMOOTHED, strict=True)}
 
 
-@pytest.fixture(scope="module")
-def listed(fitted):
-    """The same models as lists of n-grams."""
-    return {name: to_backoff(model) for name, model in fitted.items()}
+@cache
+def listed(make):
+    """A model of order 3 as a list of n-grams; most are slow to list, so of a shorter text."""
+    long = make in (Katz, ModifiedKneserNey)
+    model = trained(make, 3) if long else make(3).fit(TRAIN[:700])
+    return model, to_backoff(model)
 
 
 def kenlm_scores(path, sents):
@@ -156,24 +158,28 @@ def test_sums_to_one_over_the_vocabulary_for_every_context(make):
         assert math.isclose(sum(p.values()), 1, abs_tol=1e-9)
 
 
-def every_row(backoff):
-    """Yield each context with p(w|h) of all words at once, Eq. (ngram-backoff)."""
-    place = {w: i for i, w in enumerate(backoff.vocab)}
+def every_row(model):
+    """Yield each context with p(w|h) of all words at once, from what the model keeps for it."""
+    place = {w: i for i, w in enumerate(model.vocab)}
     rows = {}
-    for ctx in sorted(backoff.listed, key=len):
-        here = backoff.listed[ctx]
-        row = backoff.weights[ctx] * rows[ctx[1:]] if ctx else np.zeros(len(place))
-        row[[place[w] for w in here]] = list(here.values())
-        if len(ctx) < backoff.order - 1:
+    for ctx in sorted(model.followers, key=len):
+        here = list(model.followers[ctx])
+        lower = rows[ctx[1:]] if ctx else np.full(len(place), 1 / len(place))
+        row, seen = model.backoff(ctx) * lower, [place[w] for w in here]
+        if isinstance(model, Katz):  # Eq. (ngram-katz): instead of the lower order
+            row[seen] = [model._scale[ctx] * model._discounted(w, ctx) for w in here]
+        else:  # Eq. (ngram-interpolated): on top of it
+            row[seen] += [model._own(w, ctx) for w in here]
+        if len(ctx) < model.order - 1:
             rows[ctx] = row
         yield ctx, row
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_context_of_the_whole_text_sums_to_one(fitted, listed, name):
+def test_every_context_of_the_whole_text_sums_to_one(fitted, name):
     model, words, worst, contexts = fitted[name], list(fitted[name].vocab), 0.0, 0
     rng = random.Random(0)
-    for ctx, row in every_row(listed[name]):
+    for ctx, row in every_row(model):
         worst = max(worst, abs(row.sum() - 1))
         assert 0 <= row.min() <= row.max() <= 1
         if contexts % 16 == 0:  # any word, most of them unseen in this context
@@ -217,8 +223,8 @@ def test_sums_to_one_on_any_corpus(sents, order, which):
 def test_mle_and_stupid_backoff_are_the_exceptions():
     mle, stupid = trained(MLE, 3), trained(StupidBackoff, 3)
     assert sum(mle.distribution(("不", "曾见")).values()) == 0
-    sums = [sum(stupid.distribution(h).values()) for h in list(stupid.followers)[:30]]
-    assert sum(abs(total - 1) > 0.01 for total in sums) > 15
+    sums = [sum(stupid.distribution(h).values()) for h in list(stupid.followers)[:16]]
+    assert sum(abs(total - 1) > 0.01 for total in sums) > 8
     assert max(sums) > 1.2
 
 
@@ -236,8 +242,8 @@ def test_all_strings_of_a_toy_language_sum_to_one(order):
         alive = longer
     assert math.isclose(total, ended)
     far = MLE(order).fit(TOY)
-    masses = [sum(10 ** far.logprob(s) for s in product("ab", repeat=k)) for k in range(11)]
-    assert 0.97 < sum(masses) < 1 + 1e-12
+    masses = [sum(10 ** far.logprob(s) for s in product("ab", repeat=k)) for k in range(10)]
+    assert 0.96 < sum(masses) < 1 + 1e-12
 
 
 def test_the_relative_count_maximises_the_likelihood():
@@ -257,15 +263,10 @@ def test_counts_are_softmax_regression_on_a_one_hot_context():
         [[model.followers[(h,)].get(w, 0) + 0.5 for w in words] for h in contexts]
     ).double()
     W = torch.zeros(3, 4, dtype=torch.double, requires_grad=True)
-    optimizer = torch.optim.LBFGS([W], max_iter=200, tolerance_grad=1e-10)
-
-    def closure():
-        optimizer.zero_grad()
+    for _ in range(600):
         loss = -(soft * torch.log_softmax(torch.eye(3).double() @ W, 1)).sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+        (slope,) = torch.autograd.grad(loss, W)
+        W = (W - 0.15 * slope).detach().requires_grad_()
     ours = torch.tensor([[model.prob(w, (h,)) for w in words] for h in contexts])
     assert (torch.softmax(W, 1) - ours).abs().max() < 1e-6
 
@@ -304,10 +305,13 @@ def test_the_last_new_word_is_what_kenlm_would_miscount():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kenlm_reads_our_models(listed, name, tmp_path):
-    to_arpa(listed[name], tmp_path / "ours.arpa")
+def test_kenlm_reads_our_models(name, tmp_path):
+    model, backoff = listed(SMOOTHED[NAMES.index(name)])
+    to_arpa(backoff, tmp_path / "ours.arpa")
     theirs = kenlm_scores(tmp_path / "ours.arpa", TEST)
-    ours = scored(SMOOTHED[NAMES.index(name)], 3)
+    make = SMOOTHED[NAMES.index(name)]
+    whole = model is trained(make, 3)
+    ours = scored(make, 3) if whole else [p for sent in TEST for p in model.scores(sent)]
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a > -math.inf]
     assert len(theirs) == 2172
     assert len(pairs) == 2172 - 3 * (name == "Katz")
@@ -352,8 +356,9 @@ def test_unknown_may_be_a_word_of_the_corpus():
 
 
 def test_discount_of_ney_is_the_first_modified_one():
+    adjusted = adjusted_counts(count_followers(TRAIN, 3), 3)
     for k in range(3):
-        n = counts_of_counts(adjusted_counts(count_followers(TRAIN, 3), 3), k)
+        n = counts_of_counts(adjusted, k)
         assert modified_discounts(n)[0] == pytest.approx(ney_discount(n))
 
 
@@ -539,11 +544,12 @@ def test_temperature_goes_from_the_best_word_to_all_words():
 
 
 @pytest.mark.parametrize("name", ["Katz", "ModifiedKneserNey"])
-def test_arpa_round_trip(fitted, listed, name, tmp_path):
-    to_arpa(listed[name], tmp_path / "a.arpa")
+def test_arpa_round_trip(name, tmp_path):
+    model, backoff = listed(SMOOTHED[NAMES.index(name)])
+    to_arpa(backoff, tmp_path / "a.arpa")
     back = read_arpa(tmp_path / "a.arpa")
     for sent in TEST[:100]:
-        assert back.scores(sent) == pytest.approx(fitted[name].scores(sent), abs=1e-8)
+        assert back.scores(sent) == pytest.approx(model.scores(sent), abs=1e-8)
     to_arpa(back, tmp_path / "b.arpa")
     assert (tmp_path / "a.arpa").read_text() == (tmp_path / "b.arpa").read_text()
 
