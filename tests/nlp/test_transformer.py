@@ -416,6 +416,13 @@ def test_nobody_looks_ahead_or_at_padding():
     assert close(model(F.pad(src, (0, 4), value=PAD), tgt), out)
 
 
+def test_words_are_scaled_before_the_position_is_added():
+    model = Transformer(9, 9, 8, 2, 1, 16, dropout=0.0, max_len=12)
+    tokens, table = torch.tensor([[3, 1, 4], [1, 5, 8]]), model.src_embedding
+    expected = 8**0.5 * table.weight[tokens] + sinusoidal(12, 8)[5:8].float()
+    assert close(model.embed(tokens, table, 5), expected)
+
+
 def test_tied_or_not():
     tied = Transformer(9, 9, 8, 2, 1, 16)
     assert tied.src_embedding.weight is tied.tgt_embedding.weight is tied.to_logits.weight
@@ -616,6 +623,22 @@ def test_a_beam_that_is_wide_enough_finds_the_best_of_all(alpha):
                 penalty = length_penalty(torch.tensor(n), alpha).item()
                 candidates.append((score(net, src, tokens) / penalty, list(tokens)))
     assert found == max(candidates)[1]
+
+
+@pytest.mark.parametrize(("longer", "best"), [(-1.155, [3, EOS]), (-1.18, [EOS, PAD])])
+def test_the_penalty_counts_the_tokens_written_and_not_the_first(monkeypatch, model, longer, best):
+    """EOS scores -1, 3 EOS a little less: with |Y| = 1 and 2 the limit is 7/6, not 8/7 or 6/5."""
+
+    def written(_, tokens, *rest):
+        logp = torch.full((len(tokens), VOCAB), -50.0)
+        first = tokens.shape[1] == 1
+        logp[:, EOS] = -1.0 if first else longer + 1.1
+        logp[:, 3] = -1.1 if first else -50.0
+        return logp
+
+    monkeypatch.setattr("snippets.nlp.transformer.decoding._next_logp", written)
+    src = torch.tensor([[3]])
+    assert generate(model, src, BOS, EOS, 2, beam=2, alpha=1.0)[0].tolist() == best
 
 
 def test_a_wider_beam_can_find_what_greedy_misses():
