@@ -118,6 +118,11 @@ def test_a_recurrent_net_waits_in_proportion_to_its_length_and_attention_does_no
     assert len(waits) == 1
 
 
+def test_the_longest_of_two_ways_counts():
+    x = torch.ones(1, requires_grad=True)  # the leaf is the first link of the chain
+    assert sequential_steps(x.exp().sin() + x) == sequential_steps(x + x.exp().sin()) == 4
+
+
 def test_the_recorded_gradients_say_what_the_page_says():
     found = records.load("nlp/transformer").results["gradients"]
     assert found["tanh"]["high"] < 1e-30
