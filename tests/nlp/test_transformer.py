@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from inspect import unwrap
 from itertools import pairwise, product
 
 import pytest
@@ -115,6 +116,11 @@ def test_a_recurrent_net_waits_in_proportion_to_its_length_and_attention_does_no
     attention = MultiHeadAttention(8, 2)
     waits = {sequential_steps(attention(torch.randn(1, n, 8))[0, -1].sum()) for n in (8, 32)}
     assert len(waits) == 1
+
+
+def test_the_longest_of_two_ways_counts():
+    x = torch.ones(1, requires_grad=True)  # the leaf is the first link of the chain
+    assert sequential_steps(x.exp().sin() + x) == sequential_steps(x + x.exp().sin()) == 4
 
 
 def test_the_recorded_gradients_say_what_the_page_says():
@@ -415,6 +421,13 @@ def test_nobody_looks_ahead_or_at_padding():
     assert close(model(F.pad(src, (0, 4), value=PAD), tgt), out)
 
 
+def test_words_are_scaled_before_the_position_is_added():
+    model = Transformer(9, 9, 8, 2, 1, 16, dropout=0.0, max_len=12)
+    tokens, table = torch.tensor([[3, 1, 4], [1, 5, 8]]), model.src_embedding
+    expected = 8**0.5 * table.weight[tokens] + sinusoidal(12, 8)[5:8].float()
+    assert close(model.embed(tokens, table, 5), expected)
+
+
 def test_tied_or_not():
     tied = Transformer(9, 9, 8, 2, 1, 16)
     assert tied.src_embedding.weight is tied.tgt_embedding.weight is tied.to_logits.weight
@@ -617,6 +630,22 @@ def test_a_beam_that_is_wide_enough_finds_the_best_of_all(alpha):
     assert found == max(candidates)[1]
 
 
+@pytest.mark.parametrize(("longer", "best"), [(-1.155, [3, EOS]), (-1.18, [EOS, PAD])])
+def test_the_penalty_counts_the_tokens_written_and_not_the_first(monkeypatch, model, longer, best):
+    """EOS scores -1, 3 EOS a little less: with |Y| = 1 and 2 the limit is 7/6, not 8/7 or 6/5."""
+
+    def written(_, tokens, *rest):
+        logp = torch.full((len(tokens), VOCAB), -50.0)
+        first = tokens.shape[1] == 1
+        logp[:, EOS] = -1.0 if first else longer + 1.1
+        logp[:, 3] = -1.1 if first else -50.0
+        return logp
+
+    monkeypatch.setattr("snippets.nlp.transformer.decoding._next_logp", written)
+    src = torch.tensor([[3]])
+    assert generate(model, src, BOS, EOS, 2, beam=2, alpha=1.0)[0].tolist() == best
+
+
 def test_a_wider_beam_can_find_what_greedy_misses():
     found = {1: 0.0, 4: 0.0}
     for seed in range(20):
@@ -693,8 +722,8 @@ def bad_calls():
     yield "vocab", lambda: Transformer(0, 9), "src_vocab must be at least 1, got 0"
     yield "eps", lambda: label_smoothed_nll(x, ids, 1.5), "eps must be between 0 and 1, got 1.5"
     yield "targets", lambda: label_smoothed_nll(x, ids), r"\(2, 5, 8\) and \(1, 9\)"
-    none = torch.full((2, 5), -100)
-    yield "ignored", lambda: label_smoothed_nll(x, none), "every target is -100"
+    all_ignored = torch.full((2, 5), -100)
+    yield "ignored", lambda: label_smoothed_nll(x, all_ignored), "every target is -100"
     yield "step", lambda: noam_lr(0, 8, 8), "step must be at least 1, got 0"
     yield "rows", lambda: reverse_batch(0, 3), "size must be at least 1, got 0"
     yield "shortest", lambda: reverse_batch(2, 3, None, 4), "longest must be at least 4, got 3"
@@ -704,7 +733,77 @@ def bad_calls():
     yield "row", lambda: implied_vocabulary("huge"), "base, .*got 'huge'"
     yield "count", lambda: parameter_count(d_k=0), "d_k must be at least 1, got 0"
     yield "vocabulary", lambda: parameter_count(-1), "vocab must be at least 0, got -1"
+    # the tests check the annotations too; a reader's call does not
+    attend, online = unwrap(MultiHeadAttention.forward), unwrap(online_attention)
+    embed = partial(unwrap(Transformer.embed), model, table=model.src_embedding)
+    yield (
+        "one axis",
+        lambda: unwrap(sdpa)(x[0, 0], x[0], x[0]),
+        r"axes length and width, got \(8,\)",
+    )
+    yield "batches", lambda: unwrap(sdpa)(x, *[x[[0, 1, 0]]] * 2), r"one batch, got .*\(3, 5, 8\)"
+    bias = torch.zeros(3, 3)
+    yield "bias", lambda: sdpa(x, x, x, bias=bias), r"bias of shape \(3, 3\).*\(2, 5, 5\)"
+    yield "bias of heads", lambda: attention(x, bias=bias), r"bias of shape \(3, 3\)"
+    yield "bias fused", lambda: fused(x, bias=bias), r"bias of shape \(3, 3\).*\(2, 2, 5, 5\)"
+    yield (
+        "x of heads",
+        lambda: attend(attention, x[..., :6]),
+        r"x needs .*d_model = 8, got \(2, 5, 6\)",
+    )
+    yield (
+        "x without batch",
+        lambda: attend(attention, x[0]),
+        r"x needs the axes batch.*got \(5, 8\)",
+    )
+    yield "memory", lambda: attend(attention, x, x[..., :6]), r"mem needs .*got \(2, 5, 6\)"
+    yield "online width", lambda: online(x, x[..., :4], x), r"one width.*\(2, 5, 4\)"
+    yield "online length", lambda: online(x, x, x[:, :3]), r"one length.*\(2, 3, 8\)"
+    none = x[:, :0]
+    yield "online keys", lambda: online(x, none, none, causal=False), "lk .*1, got 0"
+    yield "online queries", lambda: online(none, x, x), "lq must be at least 1, got 0"
+    yield "empty cache", lambda: KVCache().held(), "the cache holds 0 positions"
+    square = torch.ones(2, 2, dtype=torch.long)
+    yield (
+        "table of lengths",
+        lambda: unwrap(padding_mask)(square),
+        r"a row of at least 1, got \[\[1",
+    )
+    yield "rope axes", lambda: unwrap(rope)(x[0, 0]), r"x needs axes n, d.*got \(8,\)"
+    yield "rope base", lambda: rope(x, base=0.0), r"base > 0, got .*0\.0"
+    yield "norm", lambda: AddNorm(0, 0.0, True), "d_model must be at least 1, got 0"
+    few = ids[:, :3]
+    yield "token", lambda: model(few * 9, few), r"tokens must be in 0 … 8, got 9"
+    yield "negative token", lambda: model(few, -few), r"tokens must be in 0 … 8, got -1"
+    yield "one row", lambda: embed(few[0]), r"axes batch, length, got \(3,\)"
+    yield "no row", lambda: generate(model, few[:0], 1, 2, 3), r"not be empty, got shape \(0, 3\)"
+    yield "bos", lambda: generate(model, few, 99, 2, 3), "tokens must be in 0 … 8, got 99"
+    yield "pad", lambda: Transformer(9, 9, 8, 2, 1, 8, pad=9), "pad must be in 0 … 8, got 9"
+    yield (
+        "class",
+        lambda: label_smoothed_nll(x[0], torch.arange(5) + 4),
+        "t must be in 0 … 7, got 8",
+    )
+    yield "rows of match", lambda: unwrap(exact_match)(model, few, ids[[0, 0]]), "rows, got 1 and 2"
+    odd = {"in_proj_weight": torch.zeros(7, 2)}
+    yield "projections", lambda: from_torch(odd), "in_proj_weight needs 3 d rows, got 7"
+    yield (
+        "jacobian",
+        lambda: unwrap(jacobian_norms)(torch.tanh, x),
+        r"axes n, d, got shape \(2, 5, 8\)",
+    )
+    yield "no history", lambda: sequential_steps(x.sum()), "recorded history, got None"
     for run, gates in ((tanh_rnn, 1), (lstm, 4), (gru, 3)):
+        yield (
+            f"{run.__name__}, no batch",
+            partial(unwrap(run), steps[:, 0], params),
+            r"got \(2, 3\)",
+        )
+        yield (
+            f"{run.__name__}, no step",
+            partial(unwrap(run), steps[:0], params),
+            r"n > 0, got \(0, 1, 3",
+        )
         bad = [torch.zeros(2, 5), *params[1:]]
         message = rf"{run.__name__} needs W_ih, .*\({gates}h, 3\).*got \[\(2, 5\)"
         yield run.__name__, partial(run, steps, bad), message
@@ -730,3 +829,13 @@ def test_a_mask_must_be_bool():
 def test_a_count_must_be_an_integer(value):
     with pytest.raises(TypeError, match="n must be an integer, got"):
         check_at_least(1, n=value)
+
+
+def test_what_numbers_a_table_must_be_integers():
+    model, ids = Transformer(9, 9, 8, 2, 1, 8), torch.ones(1, 3, dtype=torch.long)
+    with pytest.raises(TypeError, match=r"tokens must hold integers, got torch\.float32"):
+        unwrap(Transformer.embed)(model, ids.float(), model.src_embedding)
+    with pytest.raises(TypeError, match=r"t must hold integers, got torch\.bool"):
+        unwrap(label_smoothed_nll)(torch.zeros(2, 5), torch.tensor([True, False]))
+    with pytest.raises(TypeError, match=r"lengths must be integers, got \[1.5, 2.0\]"):
+        unwrap(padding_mask)(torch.tensor([1.5, 2.0]))

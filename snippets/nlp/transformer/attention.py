@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .checks import check_at_least, check_mask
+from .checks import check_at_least, check_axes, check_fits, check_mask, check_qkv
 
 
 def scaled_dot_product_attention(
@@ -34,11 +34,10 @@ def scaled_dot_product_attention(
         TypeError: the mask is not bool.
         ValueError: shapes do not fit.
     """
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        shapes = ", ".join(str(tuple(t.shape)) for t in (q, k, v))
-        raise ValueError(f"q, k need one width, k, v one length, got {shapes}")
+    check_qkv(q, k, v)
     scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
     check_mask(mask, scores.shape)
+    check_fits(scores.shape, bias=bias)
     if bias is not None:
         scores = scores + bias
     if mask is None:
@@ -69,10 +68,14 @@ def padding_mask(lengths: Int[Tensor, " b"]) -> Bool[Tensor, "b 1 1 l"]:
     """Let nobody attend behind the end of a sequence.
 
     Raises:
-        ValueError: there is no length or one is below 1.
+        TypeError: the lengths are not integers.
+        ValueError: they are no row, there is none, or one is below 1.
     """
-    if not lengths.numel() or lengths.min() < 1:
-        raise ValueError(f"lengths must be at least 1, got {lengths.tolist()}")
+    if lengths.is_floating_point():
+        raise TypeError(f"lengths must be integers, got {lengths.tolist()}")
+    if lengths.dim() != 1 or not lengths.numel() or lengths.min() < 1:
+        found = lengths.tolist()
+        raise ValueError(f"lengths must be a row of at least 1, got {found}")
     positions = torch.arange(int(lengths.max()), device=lengths.device)
     return (positions < lengths[:, None])[:, None, None]
 
@@ -90,7 +93,13 @@ class KVCache:
         return self.kept[0].shape[-2] if self.kept else 0
 
     def held(self) -> tuple[Tensor, Tensor]:
-        """Return all keys and all values."""
+        """Return all keys and all values.
+
+        Raises:
+            ValueError: nothing is kept yet.
+        """
+        if not self.kept:
+            raise ValueError("the cache holds 0 positions, append some first")
         k, v = self.kept
         return k, v
 
@@ -159,8 +168,10 @@ class MultiHeadAttention(nn.Module):
         the scores.  The keys of ``mem`` are computed once for one cache.
 
         Raises:
-            TypeError, ValueError: the mask is not bool or of a wrong shape.
+            TypeError: the mask is not bool.
+            ValueError: x, mem, mask or bias has a wrong shape.
         """
+        check_axes("batch, length, d_model", self.W_q.in_features, x=x, mem=mem)
         q = self._split(self.W_q(x), self.n_heads)
         if rope is not None:
             q = rope(q, cache.length if cache is not None else 0)
@@ -205,7 +216,9 @@ class MultiHeadAttention(nn.Module):
             attend = partial(scaled_dot_product_attention, mask=mask, bias=bias)
             out, self.weights = attend(q, k, v)
             return out
-        check_mask(mask, torch.Size([*q.shape[:-1], k.shape[-2]]))
+        shape = torch.Size([*q.shape[:-1], k.shape[-2]])
+        check_mask(mask, shape)
+        check_fits(shape, bias=bias)
         if bias is not None and mask is not None:
             bias = bias.masked_fill(~mask, -inf)
         both = mask if bias is None else bias
@@ -223,12 +236,13 @@ def online_attention(
 
     Raises:
         TypeError: ``block`` is not an integer.
-        ValueError: it is below 1, or causal queries outnumber the keys.
+        ValueError: it is below 1, shapes do not fit, there is no query or no
+            key, or causal queries outnumber the keys.
     """
-    check_at_least(1, block=block)
+    check_qkv(q, k, v)
+    check_at_least(1, block=block, lq=q.shape[-2])
+    check_at_least(q.shape[-2] if causal else 1, lk=k.shape[-2])
     ahead = k.shape[-2] - q.shape[-2]
-    if causal:
-        check_at_least(q.shape[-2], lk=k.shape[-2])
     parts = []
     for i, q_i in enumerate(q.split(block, dim=-2)):
         see = ahead + i * block + q_i.shape[-2] if causal else k.shape[-2]

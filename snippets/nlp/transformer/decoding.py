@@ -44,8 +44,9 @@ def generate(
     ``cache`` a step computes the newest token only.
 
     Raises:
-        TypeError, ValueError: max_len or beam is no positive integer, or the
-            table of positions is shorter than max_len.
+        TypeError, ValueError: max_len or beam is no positive integer, the
+            table of positions is shorter than max_len, src holds no sequence,
+            or a token is not in the vocabulary.
     """
     check_at_least(1, max_len=max_len, beam=beam)
     model.check_length(max_len)

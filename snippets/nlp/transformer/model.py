@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .attention import KVCache, MultiHeadAttention, causal_mask
-from .checks import check_at_least
+from .checks import check_at_least, check_numbers
 from .positions import sinusoidal
 
 
@@ -39,8 +39,13 @@ class AddNorm(nn.Module):
     """Residual and layer norm: Eq. (transformer-post), Eq. (transformer-pre)."""
 
     def __init__(self, d_model: int, dropout: float, norm_first: bool) -> None:
-        """Make the norm."""
+        """Make the norm.
+
+        Raises:
+            TypeError, ValueError: d_model is not a positive integer.
+        """
         super().__init__()
+        check_at_least(1, d_model=d_model)
         self.norm, self.drop = nn.LayerNorm(d_model), nn.Dropout(dropout)
         self.norm_first = norm_first
 
@@ -151,7 +156,8 @@ class Transformer(nn.Module):
 
         Raises:
             TypeError, ValueError: a size is not a positive integer, d_model is
-                odd or no multiple of n_heads, or tied vocabularies differ.
+                odd or no multiple of n_heads, tied vocabularies differ, or
+                pad is no token of both.
         """
         super().__init__()
         check_at_least(1, n_layers=n_layers, max_len=max_len)
@@ -174,6 +180,7 @@ class Transformer(nn.Module):
 
     def _make_tables(self, src_vocab: int, tgt_vocab: int, tie: bool) -> None:
         check_at_least(1, src_vocab=src_vocab, tgt_vocab=tgt_vocab)
+        check_numbers(min(src_vocab, tgt_vocab), pad=torch.tensor(self.pad))
         if tie and src_vocab != tgt_vocab:
             both = f"{src_vocab} and {tgt_vocab}"
             raise ValueError(f"tie needs one vocabulary, got {both}")
@@ -196,8 +203,14 @@ class Transformer(nn.Module):
         """Return embedding · √d_model + position, Eq. (transformer-embed).
 
         Raises:
-            ValueError: the sequence is longer than the table of positions.
+            TypeError: the tokens are not integers.
+            ValueError: they are no table, one is not in the vocabulary, or the
+                sequence is longer than the table of positions.
         """
+        if tokens.dim() != 2:
+            shape = tuple(tokens.shape)
+            raise ValueError(f"tokens need the axes batch, length, got {shape}")
+        check_numbers(table.num_embeddings, tokens=tokens)
         end = offset + tokens.shape[1]
         self.check_length(end)
         x = table(tokens) * self.d_model**0.5
@@ -265,12 +278,17 @@ def from_torch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give torch's weights, or their gradients, our names.
 
     torch keeps the projections of queries, keys and values in one matrix.
+
+    Raises:
+        ValueError: such a matrix does not consist of three of one height.
     """
     renamed = {}
     for name, tensor in state.items():
         for theirs, ours in NAMES.items():
             name = re.sub(theirs, ours, name)
         if "in_proj_" in name:
+            if len(tensor) % 3:
+                raise ValueError(f"{name} needs 3 d rows, got {len(tensor)}")
             for letter, part in zip("qkv", tensor.chunk(3), strict=True):
                 renamed[name.replace("in_proj_", f"W_{letter}.")] = part
         else:

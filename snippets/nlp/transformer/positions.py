@@ -51,8 +51,12 @@ def rope(
 
     Raises:
         TypeError: the offset is not an integer.
-        ValueError: d is odd, or the offset negative.
+        ValueError: x has no axis of positions, d is odd, the offset negative,
+            or the base not positive.
     """
+    if x.dim() < 2 or base <= 0:
+        shape = tuple(x.shape)
+        raise ValueError(f"x needs axes n, d, base > 0, got {shape}, {base}")
     n, d = x.shape[-2:]
     check_even(d=d)
     check_at_least(0, offset=offset)

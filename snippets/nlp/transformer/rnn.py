@@ -13,7 +13,11 @@ Sequences = Float[Tensor, "n b d"]
 States = Float[Tensor, "n b h"]
 
 
-def _check_params(name: str, params: Sequence[Tensor], gates: int, d: int) -> None:
+def _check_params(name: str, params: Sequence[Tensor], gates: int, x: Tensor) -> None:
+    if x.dim() != 3 or not len(x):
+        shape = tuple(x.shape)
+        raise ValueError(f"{name} needs x of shape (n, b, d), n > 0, got {shape}")
+    d = x.shape[-1]
     shapes = [tuple(p.shape) for p in params]
     h = shapes[1][-1] if len(shapes) == 4 and shapes[1] else 0
     expected = [(gates * h, d), (gates * h, h), (gates * h,), (gates * h,)]
@@ -28,9 +32,9 @@ def tanh_rnn(x: Sequences, params: Sequence[Tensor]) -> States:
     """Run the plain recurrent network, Eq. (transformer-rnn).
 
     Raises:
-        ValueError: the parameters do not fit each other or x.
+        ValueError: x is empty or not (n, b, d), or the parameters do not fit it.
     """
-    _check_params("tanh_rnn", params, 1, x.shape[-1])
+    _check_params("tanh_rnn", params, 1, x)
     W, U, b, c = params
     h, states = x.new_zeros(x.shape[1], U.shape[1]), []
     for x_t in x:
@@ -43,9 +47,9 @@ def lstm(x: Sequences, params: Sequence[Tensor]) -> States:
     """Run the LSTM, Eq. (transformer-lstm); gates in torch's order i, f, g, o.
 
     Raises:
-        ValueError: the parameters do not fit each other or x.
+        ValueError: x is empty or not (n, b, d), or the parameters do not fit it.
     """
-    _check_params("lstm", params, 4, x.shape[-1])
+    _check_params("lstm", params, 4, x)
     W, U, b, b_h = params
     h = c = x.new_zeros(x.shape[1], U.shape[1])
     states = []
@@ -68,9 +72,9 @@ def gru(
     cuDNN; without it, it multiplies h, as in the paper of Cho et al.
 
     Raises:
-        ValueError: the parameters do not fit each other or x.
+        ValueError: x is empty or not (n, b, d), or the parameters do not fit it.
     """
-    _check_params("gru", params, 3, x.shape[-1])
+    _check_params("gru", params, 3, x)
     W, U, b, b_h = params
     h, states = x.new_zeros(x.shape[1], U.shape[1]), []
     U_rz, U_n = U.tensor_split([2 * U.shape[1]])
@@ -92,7 +96,12 @@ def jacobian_norms(
 
     Copy i of the input yields row i of every Jacobian, so one backward pass
     gives them all.
+
+    Raises:
+        ValueError: x is no table of n positions and d channels.
     """
+    if x.dim() != 2:
+        raise ValueError(f"x needs the axes n, d, got shape {tuple(x.shape)}")
     width = run(x[:, None])[-1].numel()
     copies = x[:, None].repeat(1, width, 1).requires_grad_()
     last = run(copies)[-1]
@@ -105,7 +114,12 @@ def sequential_steps(y: Tensor) -> int:
 
     It is the longest path in the graph that autograd has recorded: with
     any number of processors no computation of y is shorter.
+
+    Raises:
+        ValueError: autograd has recorded nothing for y.
     """
+    if y.grad_fn is None:
+        raise ValueError(f"y needs a recorded history, got {y.grad_fn}")
     length: dict[object, int] = {}
     waiting = [y.grad_fn]
     while waiting:

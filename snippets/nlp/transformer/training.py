@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .checks import check_at_least
+from .checks import check_at_least, check_numbers
 from .decoding import generate
 from .model import Transformer
 
@@ -23,7 +23,9 @@ def label_smoothed_nll(
     """Return the mean cross-entropy, Eq. (transformer-smoothing).
 
     Raises:
-        ValueError: eps is outside [0, 1], shapes differ, or all is ignored.
+        TypeError: the targets are not integers.
+        ValueError: eps is outside [0, 1], shapes differ, all is ignored, or a
+            target is no class.
     """
     if not 0 <= eps <= 1:
         raise ValueError(f"eps must be between 0 and 1, got {eps}")
@@ -35,6 +37,7 @@ def label_smoothed_nll(
     kept = t != ignore
     if not kept.any():
         raise ValueError(f"every target is {ignore}, which is ignored")
+    check_numbers(logits.shape[-1], t=t[kept])
     logp = torch.log_softmax(logits[kept], dim=-1)
     right = logp.gather(-1, t[kept][:, None]).mean()
     return -(1 - eps) * right - eps * logp.mean()
@@ -118,7 +121,14 @@ def exact_match(
     tgt: Int[Tensor, "b m"],
     beam: int = 1,
 ) -> float:
-    """Return the share of rows that are generated without any mistake."""
+    """Return the share of rows that are generated without any mistake.
+
+    Raises:
+        ValueError: src and tgt have different numbers of rows.
+    """
+    if len(src) != len(tgt):
+        both = f"{len(src)} and {len(tgt)}"
+        raise ValueError(f"src and tgt need one number of rows, got {both}")
     out = generate(model, src, BOS, EOS, tgt.shape[1] - 1, beam=beam)
     short = tgt.shape[1] - 1 - out.shape[1]
     out = torch.nn.functional.pad(out, (0, short), value=PAD)
