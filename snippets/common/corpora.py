@@ -1,7 +1,7 @@
 """Chinese texts in the public domain that several articles train on, read from files beside this.
 
 宋词: whole poems of the collection 全宋词, from the npm package chinese-poetry 2.0.1 (MIT).
-论语: cut at its punctuation and shuffled with a seed; provenance in `data/README.md`.
+论语: cut at its punctuation and shuffled with a seed; provenance in `data/SOURCES.txt`.
 `python -m snippets.common.corpora PACKAGE` derives the first file again from the unpacked package.
 """
 
