@@ -48,8 +48,15 @@ class BackoffLM(NgramLM):
 Backing = Interpolated | Katz | BackoffLM
 
 
-def to_backoff(model: Backing) -> BackoffLM:
-    """List a model's probabilities; every p(w|h) stays the same."""
+def to_backoff(model: object) -> BackoffLM:
+    """List a model's probabilities; every p(w|h) stays the same.
+
+    Raises: TypeError for a model that does not back off; ValueError before `fit`.
+    """
+    if not isinstance(model, Backing):
+        raise TypeError(f"{type(model).__name__} does not back off: nothing to list")
+    if not model.vocab:
+        raise ValueError("the model knows nothing yet: call fit first")
     if isinstance(model, BackoffLM):
         listed: Listed = {ctx: dict(here) for ctx, here in model.listed.items()}
         return BackoffLM(listed, dict(model.weights))
@@ -65,16 +72,14 @@ def _log10(p: float) -> str:
     return f"{math.log10(p) if p else ZERO:.10g}"
 
 
-def to_arpa(model: Backing, path: str | PathLike[str]) -> None:
+def to_arpa(model: object, path: str | PathLike[str]) -> None:
     """Write a model so that KenLM and others read it.
 
-    Raises: ValueError before `fit`, or if a word is empty or has white space.
+    Raises: as `to_backoff`; ValueError if a word is empty or has white space.
     """
-    if not model.vocab:
-        raise ValueError("the model knows nothing yet: call fit first")
-    if odd := [w for w in model.vocab if w.split() != [w]]:
-        raise ValueError(f"an ARPA file cannot hold the words {odd[:5]}")
     backoff = to_backoff(model)
+    if odd := [w for w in backoff.vocab if w.split() != [w]]:
+        raise ValueError(f"an ARPA file cannot hold the words {odd[:5]}")
     sections: list[list[str]] = [[] for _ in range(backoff.order)]
     if backoff.order > 1:
         sections[0].append(f"{ZERO:g}\t{BOS}\t{_log10(backoff.backoff((BOS,)))}")
@@ -144,7 +149,12 @@ def _left_and_free(model: BackoffLM, ctx: Context) -> tuple[float, float]:
 
 
 def removal_costs(model: BackoffLM, ctx: Context) -> dict[str, float]:
-    """Return D(p || p') in nats if hw is left out, by w: Eq. (ngram-pruning)."""
+    """Return D(p || p') in nats if hw is left out, by w: Eq. (ngram-pruning).
+
+    Raises: ValueError for a context that the model does not list.
+    """
+    if ctx not in model.listed:
+        raise ValueError(f"expected a context that the model lists, got {ctx!r}")
     left, free = _left_and_free(model, ctx)
     steps = (model._prob(v, ctx[:i]) for i, v in enumerate(ctx) if v != BOS)
     arrive = math.prod(steps)
@@ -159,11 +169,11 @@ def removal_costs(model: BackoffLM, ctx: Context) -> dict[str, float]:
     return costs
 
 
-def prune(model: Backing, threshold: float) -> BackoffLM:
+def prune(model: object, threshold: float) -> BackoffLM:
     """Leave out n-grams that each raise perplexity by less than the threshold.
 
     Contexts of longer n-grams stay; then all weights anew, Eq. (ngram-alpha).
-    Raises: ValueError if threshold < 0.
+    Raises: as `to_backoff`; ValueError if threshold < 0.
     """
     if not threshold >= 0:
         raise ValueError(f"threshold must be >= 0, got {threshold}")
