@@ -1027,6 +1027,16 @@ def replaced(values, place, value):
             ValueError,
             "v must have shape (1, 3, 2), got (1, 4, 2)",
         ),
+        (
+            lambda: Mamba(4)(torch.ones(1, 0, 4)),
+            ValueError,
+            "the number of steps of x must be >= 1, got 0",
+        ),
+        (
+            lambda: legs_matvec(np.array(1.0)),
+            ValueError,
+            "the number of axes of x must be >= 1, got 0",
+        ),
     ],
 )
 def test_bad_input_is_named(call, error, message):

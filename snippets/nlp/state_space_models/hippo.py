@@ -127,11 +127,15 @@ def hippo(N: int, kind: str = "legs") -> Pair:
     return KINDS[kind](N)
 
 
-def legs_matvec(x: Float[Array, "*batch N"]) -> Float[Array, "*batch N"]:
+def legs_matvec(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Multiply by the LegS matrix in O(N), by one cumulative sum.
 
-    Eq. (state-space-models-matvec).
+    Eq. (state-space-models-matvec), for the last axis of x.
+
+    Raises:
+        ValueError: x is a single number.
     """
+    check_count("the number of axes of x", np.ndim(x))
     n = np.arange(x.shape[-1])
     root = np.sqrt(2 * n + 1)
     return n * x - root * np.cumsum(root * x, axis=-1)

@@ -113,9 +113,10 @@ class Mamba(nn.Module):
         """Run over whole sequences.
 
         Raises:
-            ValueError: x is not of the model's width.
+            ValueError: x is not of the model's width, or holds no step.
         """
         check_shape("x", x, (-1, -1, self.out_proj.out_features))
+        check_count("the number of steps of x", x.shape[1])
         u, gate = self.in_proj(x).chunk(2, -1)
         u = F.silu(self.conv1d(u.mT)[..., : x.shape[1]].mT)
         y = selective_scan(u, *self.parameters_at(u), self.D)
