@@ -17,11 +17,13 @@ from snippets.generative.autoregressive_models import (
     FVSBN,
     MADE,
     NADE,
+    BernoulliMixture,
     bernoulli_log_prob,
     fit,
     fit_classes,
     fit_fvsbn,
     fit_mixture,
+    made_masks,
     nade_sample_naive,
     nats_to_bits_per_dim,
 )
@@ -31,14 +33,17 @@ INPUTS = {
     "small": [1297, 200, 300],
     "hidden": 500,
     "nade_hidden": 200,
-    "steps": {"fvsbn": 800, "made": 800, "direct": 1000, "nade": 800},
+    "steps": {"fvsbn": 800, "made": 1000, "direct": 1000, "nade": 800},
+    "rate": {"fvsbn": 1e-2, "made": 5e-3, "direct": 5e-3, "nade": 1e-2},
+    "pseudo": 0.1,
     "models": [
         *("independent", "mixture10", "mixture50", "mixture100"),
         *("fvsbn", "made", "direct", "nade"),
     ],
     "draws": [1, 8],
-    "small_steps": {"made": 1000, "nade": 600, "agnostic": 3000},
-    "masks": 64,
+    "small_steps": {"made": 1000, "nade": 600, "agnostic": 2500},
+    "masks": 1000,
+    "mixed": 64,
     "class_steps": 100,
     "times": [49, 98, 196, 392, 784],
 }
@@ -77,11 +82,16 @@ def nll(model: nn.Module, x: Tensor) -> float:
         return round(-model.log_prob(x).mean().item(), 3)  # type: ignore[operator]
 
 
+def mixture(x: Tensor, k: int, pseudo: float) -> BernoulliMixture:
+    """Fit the baseline; one component is smoothed by whole counts, many by less."""
+    return fit_mixture(x, k, pseudo=pseudo if k > 1 else 1.0)
+
+
 def train(name: str, train_x: Tensor, valid: Tensor, inputs: dict[str, Any]) -> tuple[Any, dict]:
     """Return the model of that name, fitted, and what fitting said."""
     if name == "independent" or name.startswith("mixture"):
         k = int(name.removeprefix("mixture")) if name != "independent" else 1
-        return fit_mixture(train_x, k), {"parameters": k * (784 + 1) - 1}
+        return mixture(train_x, k, inputs["pseudo"]), {"parameters": k * (784 + 1) - 1}
     makers: dict[str, Callable[[], Any]] = {
         "fvsbn": lambda: FVSBN(784),
         "made": lambda: MADE(784, [inputs["hidden"]], direct=False),
@@ -90,13 +100,15 @@ def train(name: str, train_x: Tensor, valid: Tensor, inputs: dict[str, Any]) -> 
     }
     model = makers[name]()
     start = process_time()
-    seen = fit(model, train_x, valid, steps=inputs["steps"][name], lr=2e-3)
+    seen = fit(model, train_x, valid, steps=inputs["steps"][name], lr=inputs["rate"][name])
     seconds = (process_time() - start) / inputs["steps"][name]
+    used = sum(p.numel() for p in model.parameters())
+    below = 784 * 783 // 2
     if name == "fvsbn":
-        used = 784 * 783 // 2 + 784
-    else:
-        cut = 784 * 785 // 2 if name == "direct" else 0
-        used = sum(p.numel() for p in model.parameters()) - cut
+        used = below + 784
+    elif isinstance(model, MADE):  # what the masks leave
+        used = sum(int(mask.sum()) for mask in made_masks(model.degrees()))
+        used += inputs["hidden"] + 784 + (below if model.direct else 0)
     history = [round(value, 2) for value in seen.history]
     said = {"parameters": used, "best_step": seen.best_step, "history": history}
     return model, said | {"step_seconds": seconds}
@@ -141,7 +153,9 @@ def pictures(models: dict[str, Any], test: Tensor) -> dict:
     return found
 
 
-def binarisation(grey: Tensor, parts: list[np.ndarray], draws: list[int], steps: int) -> dict:
+def binarisation(
+    grey: Tensor, parts: list[np.ndarray], draws: list[int], steps: int, rate: float
+) -> dict:
     """Flip coins instead of cutting at one half; return what an FVSBN then reaches."""
     generator = torch.Generator().manual_seed(2)
     p = grey / 255
@@ -153,7 +167,7 @@ def binarisation(grey: Tensor, parts: list[np.ndarray], draws: list[int], steps:
     for k in draws:
         drawn = torch.cat([torch.bernoulli(p[parts[0]], generator=generator) for _ in range(k)])
         model = FVSBN(784)
-        fit(model, drawn, valid, steps=steps, lr=2e-3)
+        fit(model, drawn, valid, steps=steps, lr=rate)
         found[f"draws{k}"] = nll(model, test)
         if k == 1:
             found["independent"] = nll(fit_mixture(drawn), test)
@@ -161,28 +175,28 @@ def binarisation(grey: Tensor, parts: list[np.ndarray], draws: list[int], steps:
     return found
 
 
-def small_table(sets: list[Tensor], steps: dict[str, int]) -> dict:
+def small_table(sets: list[Tensor], steps: dict[str, int], pseudo: float) -> dict:
     """Fit all models to 8 x 8 digits, the FVSBN exactly."""
     train_x, valid, test = sets
-    rows = {f"mixture{k}": nll(fit_mixture(train_x, k), test) for k in (1, 10, 30)}
+    rows = {f"mixture{k}": nll(mixture(train_x, k, pseudo), test) for k in (1, 10, 30)}
     rows["fvsbn"] = nll(fit_fvsbn(train_x), test.double())
     makers: dict[str, Any] = {"made": MADE(64, [200]), "nade": NADE(64, 200)}
     for name, model in makers.items():
         if name in steps:
-            fit(model, train_x, valid, steps=steps[name])
+            fit(model, train_x, valid, steps=steps[name], lr=3e-3)
             rows[name] = nll(model, test)
     return rows
 
 
-def agnostic(sets: list[Tensor], masks: int, steps: int) -> dict:
+def agnostic(sets: list[Tensor], masks: int, mixed: int, steps: int) -> dict:
     """Train one network on many orders; mix them, average their logits, ask it out of order."""
     train_x, valid, test = sets
-    model = MADE(64, [200], num_masks=masks, natural_order=False, direct=False)
-    fit(model, train_x, valid, steps=steps, every=300)
+    model = MADE(64, [300], num_masks=masks, natural_order=False)
+    fit(model, train_x, valid, steps=steps, every=steps, lr=3e-3)
     with torch.no_grad():
-        logits = torch.stack([model(test, k) for k in range(masks)])
+        logits = torch.stack([model(test, k) for k in range(mixed)])
         each = torch.stack([bernoulli_log_prob(part, test) for part in logits])
-        counts = [2**i for i in range(masks.bit_length()) if 2**i <= masks]
+        counts = [2**i for i in range(mixed.bit_length()) if 2**i <= mixed]
         found: dict[str, Any] = {
             "counts": counts,
             "single": round(-each.mean().item(), 3),
@@ -217,7 +231,7 @@ def softmax_regression(x: Tensor, y: Tensor, l2: float = 1.0) -> nn.Linear:
     return model
 
 
-def classifiers(x: Tensor, y: Tensor, parts: list[np.ndarray], steps: int) -> dict:
+def classifiers(x: Tensor, y: Tensor, parts: list[np.ndarray], steps: int, pseudo: float) -> dict:
     """Count how often p(x, y) and p(y | x) name the class of a test digit, in per cent."""
     train_x, train_y, test, test_y = x[parts[0]], y[parts[0]], x[parts[2]], y[parts[2]]
 
@@ -228,7 +242,7 @@ def classifiers(x: Tensor, y: Tensor, parts: list[np.ndarray], steps: int) -> di
 
     fits: dict[str, Any] = {
         "independent": fit_mixture,
-        "mixture10": lambda own: fit_mixture(own, 10),
+        "mixture10": lambda own: mixture(own, 10, pseudo),
     }
     if steps:
         fits["made"] = fit_made
@@ -284,13 +298,17 @@ def run(**inputs: Any) -> dict[str, Any]:
     steps = inputs["small_steps"]
     found = {
         "mnist": rows,
-        "small": small_table(small_sets, steps),
-        "binarisation": binarisation(grey, parts, inputs["draws"], inputs["steps"]["fvsbn"]),
-        "classifiers": classifiers(x, y, parts, inputs["class_steps"]),
+        "small": small_table(small_sets, steps, inputs["pseudo"]),
+        "binarisation": binarisation(
+            grey, parts, inputs["draws"], inputs["steps"]["fvsbn"], inputs["rate"]["fvsbn"]
+        ),
+        "classifiers": classifiers(x, y, parts, inputs["class_steps"], inputs["pseudo"]),
         "times": {"dims": inputs["times"], **sampling_times(inputs["times"], inputs["hidden"])},
     }
     if "nade" in models:
         found["pictures"] = pictures(models, sets[2])
     if "agnostic" in steps:
-        found["agnostic"] = agnostic(small_sets, inputs["masks"], steps["agnostic"])
+        found["agnostic"] = agnostic(
+            small_sets, inputs["masks"], inputs["mixed"], steps["agnostic"]
+        )
     return found

@@ -39,24 +39,27 @@ def fit_mixture(
     k: int = 1,
     *,
     steps: int = 50,
+    pseudo: float = 1.0,
     seed: int = 0,
 ) -> BernoulliMixture:
-    """Fit k components by EM, each mean smoothed by one 0 and one 1.
+    """Fit k components by EM, Eq. (autoregressive-models-em), as if each had seen
+    pseudo more zeros and ones.
 
     k = 1 is the independent model, reached in one step.
-    Raises: ValueError unless x is a non-empty binary batch, k and steps are >= 1.
+    Raises: ValueError unless x is a non-empty binary batch, k and steps are >= 1
+    and pseudo > 0.
     """
     check_binary(x, x.shape[-1] if x.ndim == 2 else 0)
     check_size("k", k)
     check_size("steps", steps)
-    if not len(x):
-        raise ValueError("need at least one vector to fit a mixture, got none")
+    if not len(x) or not pseudo > 0:
+        raise ValueError(f"need data and pseudo > 0, got {len(x)} vectors and {pseudo}")
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(len(x), k, generator=generator).to(x.dtype)
     share = share / share.sum(1, keepdim=True)
     for _ in range(steps if k > 1 else 1):
         count, ones = share.sum(0), share.T @ x
-        logits = ((ones + 1) / (count[:, None] - ones + 1)).log()
+        logits = ((ones + pseudo) / (count[:, None] - ones + pseudo)).log()
         model = BernoulliMixture((count + 1).log() - log(len(x) + k), logits)
         share = model.joint(x).softmax(1)
     return model
