@@ -473,15 +473,25 @@ def test_training_keeps_the_best_held_out_parameters(make, digits):
 def test_what_the_page_says_of_the_record():
     found = records.load("generative/autoregressive-models").results
     nll = {name: row["nll"] for name, row in found["mnist"].items()}
-    assert nll["nade"] < nll["direct"] < nll["made"] < nll["fvsbn"]
-    assert nll["fvsbn"] < nll["mixture100"] < nll["mixture50"] < nll["mixture10"]
-    assert nll["mixture10"] < nll["independent"]
+    best_first = ["nade", "fvsbn", "direct", "made", "mixture100", "mixture50", "mixture10"]
+    assert sorted(nll, key=nll.get) == [*best_first, "independent"]
+    history = found["mnist"]["made"]["history"]
+    assert history[3] == min(history)
+    assert history[3:] == sorted(history[3:])
+    small = found["small"]
+    assert small["made"] < small["nade"] < small["fvsbn"] < small["mixture30"]
     agnostic = found["agnostic"]
     assert agnostic["mixture"][-1] < agnostic["single"]
     assert agnostic["averaged"][-1] < agnostic["mixture"][-1]
     assert agnostic["top_given"] < agnostic["top_alone"]
     coins = found["binarisation"]
-    assert coins["draws1"] > nll["fvsbn"]
+    assert coins["draws1"] > coins["draws8"] > nll["fvsbn"]
+    assert coins["independent"] == pytest.approx(nll["independent"], abs=1)
+    right = found["classifiers"]
+    assert right["made"] > right["mixture10"] > right["softmax"] > right["independent"]
+    times = {name: found["times"][name][-1] for name in ("recursion", "naive", "made")}
+    assert times["made"] > 25 * times["recursion"]
+    assert times["naive"] > 4 * times["recursion"]
 
 
 # --- bad input -----------------------------------------------------------------------------------

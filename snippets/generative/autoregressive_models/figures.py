@@ -127,9 +127,9 @@ def figure_masks():
     fig = Figure(figsize=(6.6, 3.3))
     axes = fig.subplots(1, 3, width_ratios=(4, 6, 4))
     panels = [
-        (first, "$M^1$：输入 → 隐藏", hidden, inputs),
-        (last, "$M^2$：隐藏 → 输出", inputs, hidden),
-        (product, "$M^2M^1$：路径条数", inputs, inputs),
+        (first, "M¹：输入 → 隐藏", hidden, inputs),
+        (last, "M²：隐藏 → 输出", inputs, hidden),
+        (product, "M²M¹：路径条数", inputs, inputs),
     ]
     for ax, (matrix, title, rows, columns) in zip(axes, panels, strict=True):
         for y, line in enumerate(matrix.tolist()):
