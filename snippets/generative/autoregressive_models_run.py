@@ -29,8 +29,8 @@ from snippets.generative.autoregressive_models import (
 )
 
 INPUTS = {
-    "mnist": [3600, 400, 1000],
-    "small": [1297, 200, 300],
+    "mnist": {"train": 3600, "valid": 400, "test": 1000},
+    "small": {"train": 1297, "valid": 200, "test": 300},
     "hidden": 500,
     "nade_hidden": 200,
     "steps": {"fvsbn": 800, "made": 1000, "direct": 1000, "nade": 800},
@@ -109,7 +109,7 @@ def train(name: str, train_x: Tensor, valid: Tensor, inputs: dict[str, Any]) -> 
     elif isinstance(model, MADE):  # what the masks leave
         used = sum(int(mask.sum()) for mask in made_masks(model.degrees()))
         used += inputs["hidden"] + 784 + (below if model.direct else 0)
-    history = [round(value, 2) for value in seen.history]
+    history = {f"s{100 * i}": round(value, 2) for i, value in enumerate(seen.history, 1)}
     said = {"parameters": used, "best_step": seen.best_step, "history": history}
     return model, said | {"step_seconds": seconds}
 
@@ -198,14 +198,15 @@ def agnostic(sets: list[Tensor], masks: int, mixed: int, steps: int) -> dict:
         each = torch.stack([bernoulli_log_prob(part, test) for part in logits])
         counts = [2**i for i in range(mixed.bit_length()) if 2**i <= mixed]
         found: dict[str, Any] = {
-            "counts": counts,
             "single": round(-each.mean().item(), 3),
-            "mixture": [round(-(each[:k].logsumexp(0) - log(k)).mean().item(), 3) for k in counts],
-            "averaged": [
-                round(-bernoulli_log_prob(logits[:k].mean(0), test).mean().item(), 3)
-                for k in counts
-            ],
+            "mixture": {},
+            "averaged": {},
         }
+        for k in counts:
+            mixed_log_prob = each[:k].logsumexp(0) - log(k)
+            pretended = bernoulli_log_prob(logits[:k].mean(0), test)
+            found["mixture"][f"k{k}"] = round(-mixed_log_prob.mean().item(), 3)
+            found["averaged"][f"k{k}"] = round(-pretended.mean().item(), 3)
         top, bottom = list(range(32)), list(range(32, 64))
         for name, order in (("given", bottom + top), ("alone", top + bottom)):
             surprise = -logsigmoid((2 * test - 1) * model(test, 0, order))[:, top].sum(1)
@@ -276,10 +277,11 @@ def sampling_times(dims: list[int], hidden: int) -> dict:
         found["recursion"].append(seconds(partial(nade.sample, 16, generator=generator), 7))
         found["naive"].append(seconds(partial(nade_sample_naive, nade, 16, generator=generator), 3))
         found["made"].append(seconds(partial(made.sample, 16, generator=generator), 2))
-    if dims:
-        unit = found["recursion"][0]
-        found = {name: [round(t / unit, 2) for t in times] for name, times in found.items()}
-    return found
+    unit = found["recursion"][0] if dims else 1.0
+    return {
+        name: {f"d{dim}": round(t / unit, 2) for dim, t in zip(dims, times, strict=True)}
+        for name, times in found.items()
+    }
 
 
 def run(**inputs: Any) -> dict[str, Any]:
@@ -289,10 +291,10 @@ def run(**inputs: Any) -> dict[str, Any]:
     images, labels = mnist()
     grey, y = torch.tensor(images), torch.tensor(labels)
     x = (grey > 127).float()
-    parts = split(len(x), *inputs["mnist"])
+    parts = split(len(x), *inputs["mnist"].values())
     small, _ = small_digits()
     small_x = torch.tensor(small >= 8).float()
-    small_sets = [small_x[rows] for rows in split(len(small_x), *inputs["small"])]
+    small_sets = [small_x[rows] for rows in split(len(small_x), *inputs["small"].values())]
     sets = [x[rows] for rows in parts]
     models, rows = table(sets, inputs["models"], inputs)
     steps = inputs["small_steps"]
@@ -303,7 +305,7 @@ def run(**inputs: Any) -> dict[str, Any]:
             grey, parts, inputs["draws"], inputs["steps"]["fvsbn"], inputs["rate"]["fvsbn"]
         ),
         "classifiers": classifiers(x, y, parts, inputs["class_steps"], inputs["pseudo"]),
-        "times": {"dims": inputs["times"], **sampling_times(inputs["times"], inputs["hidden"])},
+        "times": sampling_times(inputs["times"], inputs["hidden"]),
     }
     if "nade" in models:
         found["pictures"] = pictures(models, sets[2])

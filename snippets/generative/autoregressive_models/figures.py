@@ -199,12 +199,14 @@ def figure_ensemble():
     ax = fig.subplots()
     lines = (("mixture", "混合（真的似然）", 0), ("averaged", "平均 logit（不是似然）", 1))
     for name, title, color in lines:
-        ax.plot(found["counts"], found[name], "o-", color=plot.CYCLE[color])
-        place = (found["counts"][3], found[name][3] + (0.45 if color == 0 else -1.0))
+        counts = [int(key[1:]) for key in found[name]]
+        counts.sort()
+        values = [found[name][f"k{k}"] for k in counts]
+        ax.plot(counts, values, "o-", color=plot.CYCLE[color])
+        place = (counts[2], values[2] + (0.3 if color == 0 else -0.75))
         ax.text(*place, title, color=plot.CYCLE[color], ha="left")
     ax.set_xscale("log", base=2)
-    ticks = found["counts"]
-    ax.set(xticks=ticks, xticklabels=[str(k) for k in ticks], xlabel="次序的个数 $K$")
+    ax.set(xticks=counts, xticklabels=[str(k) for k in counts], xlabel="次序的个数 $K$")
     ax.set_ylabel("nats")
     ax.minorticks_off()
     return fig
@@ -217,12 +219,14 @@ def figure_times():
     from snippets.common import plot, records
 
     found = records.load(ARTICLE).results["times"]
-    dims = found["dims"]
+    dims = records.load(ARTICLE).inputs["times"]
     fig = Figure(figsize=(5.8, 3.4))
     ax = fig.subplots()
     names = {"made": "MADE：每维一次整网", "naive": "NADE：每维从头算", "recursion": "NADE：递推"}
     for color, (name, title) in enumerate(names.items()):
-        ax.plot(dims, found[name], "o-", color=plot.CYCLE[color], label=title)
+        ax.plot(
+            dims, [found[name][f"d{d}"] for d in dims], "o-", color=plot.CYCLE[color], label=title
+        )
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set(xticks=dims, xticklabels=[str(d) for d in dims], xlabel="维数 $D$")
