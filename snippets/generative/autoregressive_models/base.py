@@ -62,7 +62,7 @@ def all_states(n: int) -> Float[Tensor, "states n"]:
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Float[Tensor, " batch"]:
     """Return log p(x) of each row, Eq. (autoregressive-models-bernoulli).
 
-    Raises: ValueError unless both have the same shape (batch, dim) and x is binary.
+    Raises: ValueError unless both have one shape (batch, dim) and x is binary.
     """
     check_binary(x, x.shape[-1] if x.ndim else 1)
     if logits.shape != x.shape:
@@ -83,9 +83,9 @@ def nats_to_bits_per_dim(nll: float, dim: int) -> float:
 
 
 class Autoregressive(nn.Module):
-    """A model whose output i is the logit of x_i given the variables before it."""
+    """A model whose output i is the logit of x_i given what comes before it."""
 
-    bias: nn.Parameter  # the last one: the logit of x_i where nothing speaks for it
+    bias: nn.Parameter  # the last one: logits where all else is silent
 
     def __init__(self, dim: int) -> None:
         """Model dim binary variables.
@@ -127,7 +127,7 @@ class Autoregressive(nn.Module):
         observed: Tensor,
         generator: torch.Generator | None,
     ) -> Float[Tensor, " batch"]:
-        """Walk on, drawing what is not observed; return the log-weights of what is.
+        """Draw what is not observed; return the log-weights of what is.
 
         Eq. (autoregressive-models-weight).
         """
@@ -149,7 +149,7 @@ class Autoregressive(nn.Module):
     ) -> Float[Tensor, "n dim"]:
         """Draw n vectors, given the first variables if there is a prefix.
 
-        Raises: ValueError unless n >= 1 and prefix is binary, not longer than dim.
+        Raises: ValueError unless n >= 1 and prefix is binary, at most dim long.
         """
         check_size("n", n)
         prefix = self.bias.new_empty(0) if prefix is None else prefix
@@ -178,11 +178,11 @@ class Autoregressive(nn.Module):
         particles: int = 1000,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n dim"]:
-        """Draw n vectors given x where observed, by weighted particles, resampled.
+        """Draw n vectors given x where observed, from weighted particles.
 
-        Exact as the number of particles grows, Eq. (autoregressive-models-weight).
-        Raises: ValueError unless x is a binary vector of dim values, observed says
-        True or False of each, and n and particles are >= 1.
+        Exact as particles grow in number, Eq. (autoregressive-models-weight).
+        Raises: ValueError unless x is a binary vector of dim values, observed a
+        Boolean one, and n and particles are >= 1.
         """
         check_size("n", n)
         check_size("particles", particles)
@@ -219,7 +219,7 @@ def posterior(
     x: Tensor,
     observed: Bool[Tensor, " n"],
 ) -> Float[Tensor, " states"]:
-    """Return p(state | x where observed) of all 2^n states, by summing them all."""
+    """Return p(state | x where observed) of all 2^n states, by summing them."""
     check_observed(x, observed, len(observed))
     states = all_states(len(observed))
     agrees = (states[:, observed] == x[observed]).all(1)

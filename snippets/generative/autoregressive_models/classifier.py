@@ -18,11 +18,15 @@ class Density(Protocol):
 
 
 class ClassConditional(nn.Module):
-    """A joint model p(x, y) = p(y) p(x | y), Eq. (autoregressive-models-joint)."""
+    """A model of p(y) p(x | y), Eq. (autoregressive-models-joint)."""
 
     log_prior: Tensor
 
-    def __init__(self, models: Sequence[nn.Module], counts: Sequence[int]) -> None:
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        counts: Sequence[int],
+    ) -> None:
         """Take one model per class, and how often each class was seen.
 
         Raises: ValueError unless there are as many counts >= 1 as models.
@@ -30,7 +34,8 @@ class ClassConditional(nn.Module):
         super().__init__()
         if not models or len(models) != len(counts):
             raise ValueError(
-                f"need as many counts as models, got {len(counts)}, {len(models)}",
+                "need as many counts as models, "  # one per class
+                f"got {len(counts)}, {len(models)}",
             )
         for count in counts:
             check_size("count", count)
@@ -51,8 +56,10 @@ class ClassConditional(nn.Module):
         Raises: ValueError unless y holds one class number for each row of x.
         """
         top = len(self.models) - 1
-        if (  # not one class number per row
-            y.shape != x.shape[:1] or y.dtype != torch.long or not ((y >= 0) & (y <= top)).all()
+        if (
+            y.shape != x.shape[:1]  # not one class number per row
+            or y.dtype != torch.long
+            or not ((y >= 0) & (y <= top)).all()
         ):
             got = f"{y.dtype} of shape {tuple(y.shape)}"
             raise ValueError(
@@ -76,7 +83,8 @@ def fit_classes(
     """
     if y.ndim != 1 or len(x) != len(y) or not len(y):
         raise ValueError(
-            f"need one class per vector, got {tuple(x.shape)} and {tuple(y.shape)}",
+            "need one class per vector, "  # a number each
+            f"got {tuple(x.shape)} and {tuple(y.shape)}",
         )
     counts = y.bincount().tolist()
     if 0 in counts:

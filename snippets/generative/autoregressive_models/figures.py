@@ -85,7 +85,7 @@ def figure_recursion():
             logit = a.sigmoid() @ model.V[i] + model.bias[i]
             p = logit.sigmoid().item()
             after = a + x[i] * model.W[i]
-            label = f"第 {i + 1} 步：由 a 读出概率 {p:.2f}，"
+            label = f"由 a 读出概率 {p:.2f}，"
             label += f"x{i + 1} = {int(x[i])}，" + ("给 a 加上一行权重" if x[i] else "a 不变")
             fig = Figure(figsize=(5.2, 3.3), layout="none", label=label)
             top, bottom = fig.subplots(2, 1, height_ratios=(1, 1.6))
@@ -203,7 +203,7 @@ def figure_ensemble():
         counts.sort()
         values = [found[name][f"k{k}"] for k in counts]
         ax.plot(counts, values, "o-", color=plot.CYCLE[color])
-        place = (counts[2], values[2] + (0.3 if color == 0 else -0.75))
+        place = (counts[1] * 1.12, values[1] + 0.12)
         ax.text(*place, title, color=plot.CYCLE[color], ha="left")
     ax.set_xscale("log", base=2)
     ax.set(xticks=counts, xticklabels=[str(k) for k in counts], xlabel="次序的个数 $K$")

@@ -12,7 +12,7 @@ from .base import Autoregressive, check_binary
 
 
 class FVSBN(Autoregressive):
-    """Fully visible sigmoid belief network, Eq. (autoregressive-models-fvsbn)."""
+    """One logistic regression per variable, Eq. (autoregressive-models-fvsbn)."""
 
     def __init__(self, dim: int) -> None:
         """Start with all parameters zero: the uniform distribution.
@@ -60,10 +60,16 @@ def fit_fvsbn(
     model.start(x)
     varied = (x != x[0]).any(0)
     inputs = torch.cat([x, x.new_ones(n, 1)], 1)
-    used = torch.cat([x.new_ones(dim, dim).tril(-1), x.new_ones(dim, 1)], 1)[varied]
+    used = torch.cat(
+        [x.new_ones(dim, dim).tril(-1), x.new_ones(dim, 1)],
+        1,
+    )[varied]
     ridge = used * l2
     ridge[:, -1] = 0
-    theta = torch.cat([model.W.detach(), model.bias.detach()[:, None]], 1)[varied]
+    theta = torch.cat(
+        [model.W.detach(), model.bias.detach()[:, None]],
+        1,
+    )[varied]
     for _ in range(steps):
         step = _newton_step(theta, inputs, x[:, varied], used, ridge)
         theta = _descend(theta, step, inputs, x[:, varied], ridge)

@@ -27,8 +27,8 @@ def made_degrees(
 ) -> list[Int[Tensor, " units"]]:
     """Number the inputs by their place in the order, and the hidden units.
 
-    A unit of degree m may see the first m variables.  Degrees are dealt out evenly;
-    with a generator they are drawn, none below the smallest of the layer before.
+    A unit of degree m may see the first m variables.  Degrees are dealt evenly;
+    with a generator they are drawn, none below the smallest one layer before.
     Raises: ValueError unless sizes are >= 1 and order permutes range(dim).
     """
     check_size("dim", dim)
@@ -54,7 +54,7 @@ def made_degrees(
 
 
 def made_masks(degrees: Sequence[Tensor]) -> list[Bool[Tensor, "out in"]]:
-    """Return one mask per layer, Eq. (autoregressive-models-masks), as (out, in).
+    """Return a mask per layer, Eq. (autoregressive-models-masks), as (out, in).
 
     Raises: ValueError where there are no degrees.
     """
@@ -67,7 +67,7 @@ def made_masks(degrees: Sequence[Tensor]) -> list[Bool[Tensor, "out in"]]:
 class MaskedLinear(nn.Linear):
     """A linear layer that uses the weights its mask leaves."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore
         """Return x times the masked weights, plus the bias.
 
         Raises: ValueError unless the mask has the shape of the weights.
@@ -121,7 +121,7 @@ class MADE(Autoregressive):
         k: int = 0,
         order: Sequence[int] | None = None,
     ) -> list[Tensor]:
-        """Return the degrees of mask k, of another order of the variables if given.
+        """Return the degrees of mask k, in another order if one is given.
 
         Raises: ValueError unless 0 <= k < num_masks.
         """
@@ -165,8 +165,8 @@ class MADE(Autoregressive):
     ) -> Float[Tensor, "batch dim"]:
         """Return the logits of mask k, in another order if given.
 
-        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks and order
-        a permutation.
+        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks, order a
+        permutation.
         """
         check_binary(x, self.dim)
         return self._masked(x, self._masks(self.degrees(k, order)))
@@ -174,7 +174,7 @@ class MADE(Autoregressive):
     def log_prob(  # type: ignore[override]
         self, x: Tensor, k: int | Sequence[int] | None = None
     ) -> Float[Tensor, " batch"]:
-        """Return log p(x) of mask k, or of the mixture of several (None: of all).
+        """Return log p(x) of mask k, or of the mixture of several (None: all).
 
         Eq. (autoregressive-models-mixture).
         """
@@ -192,7 +192,7 @@ class MADE(Autoregressive):
     def walk(  # type: ignore[override]
         self, x: Tensor, k: int = 0, order: Sequence[int] | None = None
     ) -> Iterator[tuple[int, Tensor]]:
-        """Yield each i in its order with the logits of x_i: one full pass each."""
+        """Yield each i in order with the logits of x_i: one full pass each."""
         degrees = self.degrees(k, order)
         masks = self._masks(degrees)
         for i in degrees[0].argsort().tolist():

@@ -42,8 +42,9 @@ def fit_mixture(
     pseudo: float = 1.0,
     seed: int = 0,
 ) -> BernoulliMixture:
-    """Fit k components by EM, Eq. (autoregressive-models-em), as if each had seen
-    pseudo more zeros and ones.
+    """Fit k components by EM, Eq. (autoregressive-models-em).
+
+    Each is smoothed as if it had seen pseudo more zeros and ones.
 
     k = 1 is the independent model, reached in one step.
     Raises: ValueError unless x is a non-empty binary batch, k and steps are >= 1
@@ -53,7 +54,9 @@ def fit_mixture(
     check_size("k", k)
     check_size("steps", steps)
     if not len(x) or not pseudo > 0:
-        raise ValueError(f"need data and pseudo > 0, got {len(x)} vectors and {pseudo}")
+        raise ValueError(
+            f"need data and pseudo > 0, got {len(x)} vectors and {pseudo}",
+        )
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(len(x), k, generator=generator).to(x.dtype)
     share = share / share.sum(1, keepdim=True)

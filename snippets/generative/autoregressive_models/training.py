@@ -29,7 +29,7 @@ def fit(
 ) -> Fit:
     """Minimise Eq. (autoregressive-models-nll) in place, with early stopping.
 
-    Raises: ValueError unless x and valid are binary batches and the sizes are >= 1.
+    Raises: ValueError unless x and valid are binary batches and sizes are >= 1.
     """
     for name, size in (("steps", steps), ("every", every), ("batch", batch)):
         check_size(name, size)
