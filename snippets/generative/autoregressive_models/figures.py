@@ -9,7 +9,7 @@ def _figure_unpack(text: str) -> list[list[int]]:
     return [[int(bit) for bit in bits[i : i + 28]] for i in range(0, 784, 28)]
 
 
-def _figure_pixels(ax, rows, levels) -> None:
+def figure_pixels(ax, rows, levels) -> None:
     """Shade cells whose value is 1, 2, ... in the colour of that level, as one path per level."""
     from itertools import groupby
 
@@ -32,11 +32,9 @@ def _figure_pixels(ax, rows, levels) -> None:
 
 def _figure_frame(ax, width, height) -> None:
     """Frame a picture of that many cells, row 0 on top."""
-    from matplotlib.patches import Rectangle
-
     from snippets.common import plot
 
-    ax.add_patch(Rectangle((0, 0), width, height, fc="none", ec=plot.GRID, lw=1))
+    ax.plot((0, width, width, 0, 0), (0, 0, height, height, 0), color=plot.GRID, lw=1)
     ax.set(xlim=(-0.3, width + 0.3), ylim=(height + 0.3, -0.3), aspect="equal")
     ax.set_axis_off()
 
@@ -52,12 +50,12 @@ def figure_surprise():
     colors = plot.sequential_colors(len(steps) + 1)[1:]
     fig = Figure(figsize=(6.6, 2.95))
     axes = fig.subplots(1, 3)
-    _figure_pixels(axes[0], _figure_unpack(found["seven"]), [plot.INK])
+    figure_pixels(axes[0], _figure_unpack(found["seven"]), [plot.INK])
     titles = {"independent": "独立像素", "nade": "NADE"}
     for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
         values = found[f"surprise_{name}"]
         level = [sum(v > step for step in steps) for v in values]
-        _figure_pixels(ax, [level[i : i + 28] for i in range(0, 784, 28)], colors)
+        figure_pixels(ax, [level[i : i + 28] for i in range(0, 784, 28)], colors)
         ax.set_title(f"{title}\n{found['nll'][name]:.0f} nats")
     axes[0].set_title("手画的 7\n784 个像素")
     for ax in axes:
@@ -163,7 +161,7 @@ def figure_samples():
     axes = fig.subplots(3, 10)
     for row, (name, title) in zip(axes, names.items(), strict=True):
         for ax, text in zip(row, found[name], strict=True):
-            _figure_pixels(ax, _figure_unpack(text), [plot.INK])
+            figure_pixels(ax, _figure_unpack(text), [plot.INK])
             _figure_frame(ax, 28, 28)
         row[0].text(-4, 14, title, ha="right", va="center", fontsize=13)
     return fig
@@ -180,9 +178,9 @@ def figure_completed():
     axes = fig.subplots(2, 5)
     for ax, text in zip(axes.flat, found["completed"], strict=True):
         rows = _figure_unpack(text)
-        _figure_pixels(ax, [row if y < 14 else [0] * 28 for y, row in enumerate(rows)], [plot.INK])
+        figure_pixels(ax, [row if y < 14 else [0] * 28 for y, row in enumerate(rows)], [plot.INK])
         below = [row if y >= 14 else [0] * 28 for y, row in enumerate(rows)]
-        _figure_pixels(ax, below, [plot.CYCLE[1]])
+        figure_pixels(ax, below, [plot.CYCLE[1]])
         ax.plot((0, 28), (14, 14), color=plot.MUTED, lw=1, ls="--")
         _figure_frame(ax, 28, 28)
     return fig

@@ -12,7 +12,7 @@ from .base import Autoregressive, check_binary
 
 
 class FVSBN(Autoregressive):
-    """One logistic regression per variable, Eq. (autoregressive-models-fvsbn)."""
+    """A logistic regression per variable, Eq. (autoregressive-models-fvsbn)."""
 
     def __init__(self, dim: int) -> None:
         """Start with all parameters zero: the uniform distribution.

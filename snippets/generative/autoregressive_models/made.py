@@ -165,8 +165,8 @@ class MADE(Autoregressive):
     ) -> Float[Tensor, "batch dim"]:
         """Return the logits of mask k, in another order if given.
 
-        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks, order a
-        permutation.
+        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks and order
+        a permutation.
         """
         check_binary(x, self.dim)
         return self._masked(x, self._masks(self.degrees(k, order)))
