@@ -122,10 +122,9 @@ def table(sets: list[Tensor], names: list[str], inputs: dict[str, Any]) -> tuple
         models[name], said = train(name, train_x, valid, inputs)
         value = nll(models[name], test)
         rows[name] = said | {"nll": value, "bits": round(nats_to_bits_per_dim(value, 784), 4)}
-    if "nade" in rows:
-        fastest = rows["made"]["step_seconds"]
-        for name in ("fvsbn", "made", "direct", "nade"):
-            rows[name]["step_ratio"] = round(rows[name].pop("step_seconds") / fastest, 2)
+    seconds = {name: row.pop("step_seconds") for name, row in rows.items() if "history" in row}
+    for name in seconds if "made" in seconds else ():
+        rows[name]["step_ratio"] = round(seconds[name] / seconds["made"], 2)
     return models, rows
 
 

@@ -40,6 +40,7 @@ from snippets.generative.autoregressive_models import (
     table_size,
 )
 from snippets.generative.autoregressive_models.nade import _Recursion
+from snippets.generative.autoregressive_models_run import SEVEN, draw, pack
 
 
 def rng(seed=0):
@@ -493,6 +494,12 @@ def test_what_the_page_says_of_the_record():
     times = {name: found["times"][name]["d784"] for name in ("recursion", "naive", "made")}
     assert times["made"] > 25 * times["recursion"]
     assert times["naive"] > 4 * times["recursion"]
+
+
+def test_the_seven_of_the_record_is_the_one_drawn_here():
+    assert pack(draw(SEVEN)[None]) == [
+        records.load("generative/autoregressive-models").results["pictures"]["seven"]
+    ]
 
 
 # --- bad input -----------------------------------------------------------------------------------

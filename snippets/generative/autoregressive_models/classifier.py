@@ -1,20 +1,12 @@
 """A generative classifier: one model per class, turned round by Bayes' rule."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from .base import check_size
-
-
-class Density(Protocol):
-    """Anything that has a log-likelihood."""
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x)."""
 
 
 class ClassConditional(nn.Module):

@@ -112,7 +112,8 @@ def _descend(
 
     def loss(theta: Tensor) -> Tensor:
         logits = inputs @ theta.T
-        return (softplus(logits) - x * logits).sum(0) + (ridge * theta**2).sum(1) / 2
+        nll = (softplus(logits) - x * logits).sum(0)
+        return nll + (ridge * theta**2).sum(1) / 2
 
     before, size = loss(theta), theta.new_ones(len(theta), 1)
     for _ in range(30):

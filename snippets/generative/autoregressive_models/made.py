@@ -100,11 +100,8 @@ class MADE(Autoregressive):
         check_size("number of hidden layers", len(hidden_sizes))
         for size in hidden_sizes:
             check_size("hidden size", size)
-        self.hidden_sizes, self.num_masks, self.seed = (
-            list(hidden_sizes),
-            num_masks,
-            seed,
-        )
+        self.hidden_sizes, self.num_masks = list(hidden_sizes), num_masks
+        self.seed = seed
         self.natural_order, self.direct = natural_order, direct
         sizes = [dim, *hidden_sizes, dim]
         layers = [MaskedLinear(a, b) for a, b in pairwise(sizes)]
@@ -165,8 +162,8 @@ class MADE(Autoregressive):
     ) -> Float[Tensor, "batch dim"]:
         """Return the logits of mask k, in another order if given.
 
-        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks and order
-        a permutation.
+        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks and
+        order a permutation.
         """
         check_binary(x, self.dim)
         return self._masked(x, self._masks(self.degrees(k, order)))
