@@ -20,9 +20,13 @@ UNREAD = (nodes.raw, nodes.comment, nodes.math_block, addnodes.toctree)
 
 
 def words(block: nodes.TextElement) -> str:
-    """Return a block's text in one line, without the numbers of its references."""
-    texts = block.findall(nodes.Text)
-    told = (text for text in texts if not isinstance(text.parent, nodes.footnote_reference))
+    """Return a block's text in one line; a formula is a gap, the number of a reference nothing."""
+    told = []
+    for text in block.findall(nodes.Text):
+        if isinstance(text.parent, nodes.math):
+            told.append("…")
+        elif not isinstance(text.parent, nodes.footnote_reference):
+            told.append(text)
     return " ".join("".join(told).split())
 
 

@@ -21,7 +21,8 @@
     if (new RegExp(HAN, "u").test(word))
       return (text) => [...text.matchAll(word)].map((m) => [m.index, m.index + word.length]);
     const stem = stemmer.stemWord(word);
-    const fits = (token) => token.includes(word) || stemmer.stemWord(token) === stem;
+    const begun = (token) => word.length > 2 && token.startsWith(word);
+    const fits = (token) => begun(token) || stemmer.stemWord(token) === stem;
     return (text) => tokens(text).flatMap((m) => (fits(m[0]) ? [[m.index, m.index + m[0].length]] : []));
   };
 
