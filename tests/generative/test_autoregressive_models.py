@@ -320,6 +320,21 @@ def test_the_first_variable_has_only_its_bias():
     assert torch.equal(made(all_states(6))[:, 0], made.bias[0].expand(64))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_drawn_unit_is_below_all_of_the_layer_before(seed):
+    degrees = made_degrees(9, [2, 7], generator=rng(seed))
+    assert degrees[2].min() >= degrees[1].min()
+    assert made_masks(degrees)[1].any(1).all()
+
+
+def test_training_draws_every_mask():
+    made = scattered(MADE(5, [7], num_masks=3, natural_order=False))
+    x, generator = all_states(5)[::3], rng()
+    losses = {round(made.loss(x, generator).item(), 9) for _ in range(40)}
+    assert losses == {round(-made.log_prob(x, k).mean().item(), 9) for k in range(3)}
+    assert len(losses) == 3
+
+
 def test_mixture_of_masks_is_the_mean_of_their_probabilities():
     made = scattered(MADE(5, [9], num_masks=3, natural_order=False))
     x = all_states(5)
@@ -468,6 +483,16 @@ def test_training_keeps_the_best_held_out_parameters(make, digits):
     assert min(seen.history) < independent
 
 
+def test_training_goes_back_to_the_best_step_when_it_is_not_the_last():
+    x = torch.bernoulli(torch.full((50, 6), 0.7), generator=rng())
+    other = 1 - x  # the better the model fits x, the worse this
+    model = FVSBN(6)
+    seen = fit(model, x, other, steps=60, every=20, lr=0.1)
+    assert seen.best_step == 20
+    assert seen.history[0] < seen.history[-1]
+    assert -model.log_prob(other).mean().item() == pytest.approx(seen.history[0], rel=1e-5)
+
+
 # --- the record ----------------------------------------------------------------------------------
 
 
@@ -480,6 +505,8 @@ def test_what_the_page_says_of_the_record():
     history = [by_step[f"s{step}"] for step in range(100, 1001, 100)]
     assert history[3] == min(history)
     assert history[3:] == sorted(history[3:])
+    inputs = records.load("generative/autoregressive-models").inputs
+    assert found["mnist"]["fvsbn"]["best_step"] == inputs["steps"]["fvsbn"]
     small = found["small"]
     assert small["made"] < small["nade"] < small["fvsbn"] < small["mixture30"]
     agnostic = found["agnostic"]
