@@ -3,7 +3,10 @@
 // which section, and what stands around the words. Every word must occur; Chinese as it is typed,
 // English by its stem.
 (() => {
-  const HAN = "[\\u3400-\\u9fff\\uf900-\\ufaff]";
+  const HAN = /[\u3400-\u9fff\uf900-\ufaff]/u;
+  const LATIN = `(?:(?!${HAN.source})[\\p{L}\\p{N}_])+`; // a word of any other script
+  const TOKEN = new RegExp(LATIN, "gu");
+  const WORD = new RegExp(`${HAN.source}+|${LATIN}`, "gu");
   const AROUND = 40; // characters shown before and after a word
   const SHOWN = 3; // sections listed for a page
   const stemmer = new Stemmer();
@@ -14,19 +17,16 @@
     text
       .replace(/[！-～]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
       .replace(/[A-Z]/g, (c) => c.toLowerCase());
-  const tokens = (text) => [...text.matchAll(new RegExp(`(?:(?!${HAN})[\\p{L}\\p{N}_])+`, "gu"))];
 
   // A function that lists where a word stands in a plain text, as [start, end] pairs.
   const finder = (word) => {
-    if (new RegExp(HAN, "u").test(word))
+    if (HAN.test(word))
       return (text) => [...text.matchAll(word)].map((m) => [m.index, m.index + word.length]);
     const stem = stemmer.stemWord(word);
     const begun = (token) => word.length > 2 && token.startsWith(word);
     const fits = (token) => begun(token) || stemmer.stemWord(token) === stem;
-    return (text) => tokens(text).flatMap((m) => (fits(m[0]) ? [[m.index, m.index + m[0].length]] : []));
+    return (text) => [...text.matchAll(TOKEN)].flatMap((m) => (fits(m[0]) ? [[m.index, m.index + m[0].length]] : []));
   };
-
-  const wordsOf = (query) => query.match(new RegExp(`${HAN}+|(?:(?!${HAN})[\\p{L}\\p{N}_])+`, "gu")) ?? [];
 
   Search.read = (page, ...sections) => pages.set(page, sections);
 
@@ -49,8 +49,7 @@
     const article = /\//.test(page) && !/^tags\/|\/index$/.test(page);
     const weigh = (n, rank) => n && (rank ? 4 : 32) * (1 + Math.log2(n));
     const hits = sections.map(([anchor, heading, text], rank) => {
-      const inHeading = finders.map((find) => find(plain(heading)));
-      const inText = finders.map((find) => find(plain(text)));
+      const [inHeading, inText] = [heading, text].map(plain).map((one) => finders.map((find) => find(one)));
       const score = words.map((_, i) => weigh(inHeading[i].length, rank) + Math.log2(1 + inText[i].length));
       return { anchor, heading, text, inHeading, inText, score };
     });
@@ -115,7 +114,7 @@
   Search.query = async (query) => {
     const mine = ++latest;
     const asked = query.normalize("NFKC").toLowerCase();
-    const words = [...new Set(wordsOf(asked))];
+    const words = [...new Set(asked.match(WORD) ?? [])];
     const candidates = words.length ? Search._performSearch(...Search._parseQuery(asked)) : [];
     const names = [...new Set(candidates.map(([page]) => page))].filter((page) => !/^(genindex|search)$/.test(page));
     await Promise.all(names.map(read));
