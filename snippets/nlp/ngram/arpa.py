@@ -51,10 +51,12 @@ Backing = Interpolated | Katz | BackoffLM
 def to_backoff(model: object) -> BackoffLM:
     """List a model's probabilities; every p(w|h) stays the same.
 
-    Raises: TypeError for a model that does not back off; ValueError before `fit`.
+    Raises: TypeError unless the model backs off; ValueError before `fit`.
     """
     if not isinstance(model, Backing):
-        raise TypeError(f"{type(model).__name__} does not back off: nothing to list")
+        raise TypeError(
+            f"{type(model).__name__} does not back off: nothing to list",
+        )
     if not model.vocab:
         raise ValueError("the model knows nothing yet: call fit first")
     if isinstance(model, BackoffLM):

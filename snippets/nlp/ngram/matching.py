@@ -60,7 +60,9 @@ class FuzzyIndex:
     def __init__(self, strings: Iterable[str], q: int = 2):
         """Index the strings by their q-grams."""
         if isinstance(strings, str):
-            raise TypeError(f"expected several strings, got one: write [{strings[:20]!r}]")
+            raise TypeError(
+                f"expected several strings, got one: write [{strings[:20]!r}]",
+            )
         self.strings, self.q = list(dict.fromkeys(strings)), q
         bags = [qgrams(s, q) for s in self.strings]
         self.sizes = np.array([bag.total() for bag in bags])
