@@ -3,6 +3,9 @@
 Python splits the pages and JavaScript the query by the same expression, after NFKC (full-width
 letters become plain ones). A page is indexed under every character and every pair of neighbours; a
 query asks for its pairs, and for a single character only where it stands alone.
+
+Most pairs stand on one page only, and their names would fill the index. So the pairs share BUCKETS
+names: the index lists no page too few, and the texts (search_texts.py) sort out those too many.
 """
 
 import re
@@ -16,25 +19,33 @@ from sphinx.util.typing import ExtensionMetadata
 HAN = r"[\u3400-\u9fff\uf900-\ufaff]"
 HAN_RUN = re.compile(f"{HAN}+")
 WORD = re.compile(rf"{HAN}+|(?:(?!{HAN})\w)+")
+BUCKETS = 6133  # a prime; a page of 3,600 pairs and characters fills 43 % of them
+
+
+def bucket(han: str) -> str:
+    """Return the name that a character or a pair is indexed under: one of BUCKETS characters."""
+    first, second = map(ord, han.ljust(2, "\0"))
+    return chr(0x3400 + (first * 7919 + second) % BUCKETS)
 
 
 class SearchChinese(SearchEnglish):
-    """Splits Chinese into characters and pairs and leaves the rest to the English stemmer."""
+    """Names Chinese characters and pairs and leaves the rest to the English stemmer."""
 
     lang = "zh"
     # `var`, because searchtools.js is loaded first and looks the function up by this name.
     js_splitter_code = r"""
 var splitQuery = (query) =>
   (query.normalize("NFKC").match(/HAN+|(?:(?!HAN)[\p{L}\p{N}_])+/gu) ?? []).flatMap((word) =>
-    /^HAN{2}/u.test(word) ? [...word.slice(1)].map((_, i) => word.slice(i, i + 2)) : [word]);
-""".replace("HAN", HAN)
+    !/^HAN/u.test(word) ? [word] : [...word.slice(1) || "\0"].map((next, i) =>
+      String.fromCharCode(0x3400 + (word.charCodeAt(i) * 7919 + next.charCodeAt()) % BUCKETS)));
+""".replace("HAN", HAN).replace("BUCKETS", str(BUCKETS))
 
     def split(self, input: str) -> list[str]:
-        """Return the words, the characters and the pairs that a text is indexed under."""
+        """Return the words and the names of the characters and pairs that a text is indexed under."""
         terms: list[str] = []
         for word in WORD.findall(unicodedata.normalize("NFKC", input)):
             if HAN_RUN.match(word):
-                terms += [*word, *map("".join, pairwise(word))]
+                terms += map(bucket, [*word, *map("".join, pairwise(word))])
             else:
                 terms.append(word)
         return terms

@@ -11,7 +11,7 @@ import pytest
 import quickjs
 from bs4 import BeautifulSoup
 
-from _ext.search_zh import WORD, SearchChinese
+from _ext.search_zh import BUCKETS, HAN_RUN, WORD, SearchChinese, bucket
 
 PAGES = {
     "mro": "# 继承与方法解析顺序\n\nsuper 找的是链上的下一个类。\n",
@@ -190,11 +190,20 @@ def test_texts_are_told_by_section(site):
 
 def test_text_is_indexed_by_words_characters_and_pairs():
     terms = SearchChinese({}).split("用ＰｙTorch训练 ResNet_50")
-    assert terms == ["用", "PyTorch", "训", "练", "训练", "ResNet_50"]
+    assert terms == [bucket("用"), "PyTorch", *map(bucket, ["训", "练", "训练"]), "ResNet_50"]
 
 
 def test_a_query_asks_for_pairs_and_for_lone_characters():
     context = quickjs.Context()
     context.eval(SearchChinese.js_splitter_code)
     terms = context.eval("JSON.stringify(splitQuery('用ＰｙTorch训练法 ResNet_50'))")
-    assert json.loads(terms) == ["用", "PyTorch", "训练", "练法", "ResNet_50"]
+    pairs = [*map(bucket, ["训练", "练法"])]
+    assert json.loads(terms) == [bucket("用"), "PyTorch", *pairs, "ResNet_50"]
+
+
+def test_pairs_spread_over_the_buckets(library):
+    """A page answers for few of the pairs that it does not hold."""
+    for text, _, _ in library.values():
+        runs = HAN_RUN.findall(text)
+        held = {run[i : i + n] for run in runs for n in (1, 2) for i in range(len(run) - n + 1)}
+        assert len({bucket(one) for one in held}) <= 0.6 * BUCKETS
