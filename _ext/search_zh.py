@@ -41,7 +41,7 @@ var splitQuery = (query) =>
 """.replace("HAN", HAN).replace("BUCKETS", str(BUCKETS))
 
     def split(self, input: str) -> list[str]:
-        """Return the words and the names of the characters and pairs that a text is indexed under."""
+        """Return the words of a text and the names of its characters and pairs."""
         terms: list[str] = []
         for word in WORD.findall(unicodedata.normalize("NFKC", input)):
             if HAN_RUN.match(word):

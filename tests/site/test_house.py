@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from _ext.contract import SHARED
+
 ROOT = Path(__file__).parents[2]
 FOUNDATION = {"numpy", "scipy", "torch", "jaxtyping"} | set(sys.stdlib_module_names)
 ORACLES = {"gensim"}  # `make rerun` has the test extra, so a recorded run may compare with them
@@ -36,6 +38,8 @@ def faults(root: Path):
         if category != "common" and page.is_file():
             front_matter = yaml.safe_load(page.read_text("utf-8").split("---\n")[1])
             before = [entry.replace("-", "_").split("/") for entry in front_matter["prerequisites"]]
+            shared = [entry.replace("-", "_").split("/") for entry in SHARED]
+            before += [entry for entry in shared if entry[0] == category]
             allowed |= {"snippets." + ".".join(entry) for entry in before}
         package = path.with_name("__init__.py").is_file()  # else scripts, which import each other
         scripts = set() if package else {script.stem for script in path.parent.glob("*.py")}
@@ -105,6 +109,18 @@ def test_common_plots_in_any_function_but_not_when_imported(tmp_path):
     module.parent.mkdir(parents=True)
     module.write_text("def style():\n    import matplotlib\n\nfrom cycler import cycler")
     assert list(faults(tmp_path)) == [("snippets/common/plot.py", "cycler.cycler")]
+
+
+def test_only_articles_of_the_category_import_what_it_shares(tmp_path):
+    shared = "from snippets.generative.gaussian_mixture import GaussianMixture"
+    for article in "nlp/ngram", "generative/gan":
+        module, page = tmp_path / f"snippets/{article}.py", tmp_path / f"{article}.md"
+        module.parent.mkdir(parents=True)
+        module.write_text(shared)
+        page.parent.mkdir()
+        page.write_text("---\nprerequisites: []\n---\n# 一\n")
+    name = "snippets.generative.gaussian_mixture.GaussianMixture"
+    assert list(faults(tmp_path)) == [("snippets/nlp/ngram.py", name)]
 
 
 def test_scripts_in_a_folder_that_is_no_package_import_each_other(tmp_path):
