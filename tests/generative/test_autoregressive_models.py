@@ -538,7 +538,7 @@ BAD = {
     "dim must be an integer >= 1, got True": lambda: NADE(True, 3),
     "hidden must be an integer >= 1, got 0": lambda: NADE(3, 0),
     "hidden size must be an integer >= 1, got 0": lambda: MADE(3, [4, 0]),
-    "number of hidden layers must be an integer >= 1, got 0": lambda: MADE(3, []),
+    r"hidden_sizes must be integers >= 1, got \[\]": lambda: MADE(3, []),
     "num_masks must be an integer >= 1, got 0": lambda: MADE(3, [4], num_masks=0),
     "k must be at least 0 and below 2, got 2": lambda: MADE(3, [4], num_masks=2)(X3, 2),
     r"order must be a permutation of range\(3\), got \[0, 1, 1\]": lambda: made_degrees(
@@ -559,9 +559,14 @@ BAD = {
     "dim must be an integer >= 1, got -1": lambda: nats_to_bits_per_dim(1.0, -1),
     "need data and a finite l2 > 0, got 2 vectors and 0": lambda: fit_fvsbn(X3, 0.0),
     "need data and a finite l2 > 0, got 0 vectors": lambda: fit_fvsbn(X3[:0]),
-    "need data and pseudo > 0, got 0 vectors": lambda: fit_mixture(X3[:0]),
+    "need data and a finite pseudo > 0, got 0 vectors": lambda: fit_mixture(X3[:0]),
     "k must be an integer >= 1, got 0": lambda: fit_mixture(X3, 0),
-    "need data and pseudo > 0, got 2 vectors and 0": lambda: fit_mixture(X3, pseudo=0.0),
+    "need data and a finite pseudo > 0, got 2 vectors and 0": lambda: fit_mixture(X3, pseudo=0.0),
+    "need data and a finite pseudo > 0, got 2 vectors and inf": lambda: fit_mixture(
+        X3, pseudo=float("inf")
+    ),
+    r"x must have the shape \(batch, dim\), got \(2,\)": lambda: fit_fvsbn(X3[:, 0]),
+    "nll must be finite, got nan": lambda: nats_to_bits_per_dim(float("nan"), 3),
     "n must be an integer >= 1, got -1": lambda: NADE(3, 2).sample(-1),
     "n must be an integer >= 1, got 0 ?": lambda: MADE(3, [2]).sample(0),
     "prefix must be at most 3 values": lambda: FVSBN(3).sample(1, prefix=torch.zeros(4)),
@@ -570,6 +575,23 @@ BAD = {
     "observed must be 3 Booleans": lambda: FVSBN(3).complete(X3[0], torch.ones(3), 1),
     "particles must be an integer >= 1": lambda: FVSBN(3).complete(
         X3[0], torch.ones(3).bool(), 1, particles=0
+    ),
+    "x must be of torch.float32 as the model, got torch.int64": lambda: FVSBN(3)(X3.long()),
+    "x must be of torch.float32 as the model, got torch.float64": lambda: NADE(3, 2)(X3.double()),
+    "x must be of torch.float32 as the model, got torch.bool": lambda: MADE(3, [2])(X3.bool()),
+    r"k must name at least one mask, got \[\]": lambda: MADE(3, [4]).log_prob(X3, []),
+    r"log_prob must have the shape \(8,\), got \(4,\)": lambda: posterior(
+        torch.zeros(4), X3[0], torch.ones(3).bool()
+    ),
+    "x must hold vectors, got 0": lambda: fit(FVSBN(3), X3[:0], X3, steps=1),
+    "valid must hold vectors, got 0": lambda: fit(FVSBN(3), X3, X3[:0], steps=1),
+    "need data to start from, got 0": lambda: FVSBN(3).start(X3[:0]),
+    "lr must be positive and finite, got -1": lambda: fit(FVSBN(3), X3, X3, steps=1, lr=-1.0),
+    "classes must be integers >= 0, got torch.float32": lambda: fit_classes(
+        X3, torch.zeros(2), fit_mixture
+    ),
+    "classes must be integers >= 0, got torch.int64 from -1": lambda: fit_classes(
+        X3, torch.tensor([0, -1]), fit_mixture
     ),
     "steps must be an integer >= 1, got 0": lambda: fit(FVSBN(3), X3, X3, steps=0),
     "need as many counts as models, got 1, 2": lambda: ClassConditional([FVSBN(3), FVSBN(3)], [1]),

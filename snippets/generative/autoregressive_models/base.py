@@ -1,7 +1,7 @@
 """The chain rule: log-likelihoods, and sampling one variable after the other."""
 
 from collections.abc import Iterator
-from math import log
+from math import isfinite, log
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,14 +18,15 @@ def check_size(name: str, value: int) -> None:
         raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
 
 
-def check_binary(x: Tensor, dim: int) -> None:
-    """Refuse what is not a batch of binary vectors.
+def check_binary(x: Tensor, dim: int | None = None) -> None:
+    """Refuse what is not a batch of binary vectors, of any length without dim.
 
     Raises: ValueError unless x has the shape (batch, dim) and holds only 0 and 1.
     """
-    if x.ndim != 2 or x.shape[1] != dim:
+    if x.ndim != 2 or dim not in (None, x.shape[1]):
+        length = "dim" if dim is None else dim
         raise ValueError(
-            f"x must have the shape (batch, {dim}), got {tuple(x.shape)}",
+            f"x must have the shape (batch, {length}), got {tuple(x.shape)}",
         )
     wrong = x[(x != 0) & (x != 1)]
     if len(wrong):
@@ -64,7 +65,7 @@ def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Float[Tensor, " batch"]:
 
     Raises: ValueError unless both have one shape (batch, dim) and x is binary.
     """
-    check_binary(x, x.shape[-1] if x.ndim else 1)
+    check_binary(x)
     if logits.shape != x.shape:
         shapes = f"{tuple(logits.shape)} and {tuple(x.shape)}"
         raise ValueError(f"logits and x must have the same shape, got {shapes}")
@@ -76,9 +77,11 @@ def nats_to_bits_per_dim(nll: float, dim: int) -> float:
 
     Eq. (autoregressive-models-bits).
 
-    Raises: ValueError unless dim is an integer >= 1.
+    Raises: ValueError unless nll is finite and dim an integer >= 1.
     """
     check_size("dim", dim)
+    if not isfinite(nll):
+        raise ValueError(f"nll must be finite, got {nll}")
     return nll / (dim * log(2))
 
 
@@ -96,6 +99,17 @@ class Autoregressive(nn.Module):
         check_size("dim", dim)
         self.dim = dim
 
+    def check(self, x: Tensor) -> None:
+        """Refuse what the model has no logits for.
+
+        Raises: ValueError unless x is a binary batch of the parameters' type.
+        """
+        check_binary(x, self.dim)
+        if x.dtype != self.bias.dtype:
+            raise ValueError(
+                f"x must be of {self.bias.dtype} as the model, got {x.dtype}",
+            )
+
     def log_prob(self, x: Tensor) -> Float[Tensor, " batch"]:
         """Return log p(x), exact, Eq. (autoregressive-models-bernoulli)."""
         return bernoulli_log_prob(self(x), x)
@@ -105,8 +119,13 @@ class Autoregressive(nn.Module):
         return -self.log_prob(x).mean()
 
     def start(self, x: Tensor) -> None:
-        """Set the last bias to the logits of the smoothed frequencies in x."""
+        """Set the last bias to the logits of the smoothed frequencies in x.
+
+        Raises: ValueError unless x is a non-empty binary batch.
+        """
         check_binary(x, self.dim)
+        if not len(x):
+            raise ValueError("need data to start from, got 0 vectors")
         ones = x.sum(0)
         with torch.no_grad():
             self.bias.copy_(((ones + 1) / (len(x) - ones + 1)).log())
@@ -215,12 +234,20 @@ def check_observed(x: Tensor, observed: Tensor, dim: int) -> None:
 
 
 def posterior(
-    log_prob: Float[Tensor, " states"],
+    log_prob: Tensor,
     x: Tensor,
     observed: Bool[Tensor, " n"],
 ) -> Float[Tensor, " states"]:
-    """Return p(state | x where observed) of all 2^n states, by summing them."""
+    """Return p(state | x where observed) of all 2^n states, by summing them.
+
+    Raises: ValueError unless x and observed have n values and log_prob 2^n.
+    """
     check_observed(x, observed, len(observed))
     states = all_states(len(observed))
+    if log_prob.shape != states.shape[:1]:
+        raise ValueError(
+            f"log_prob must have the shape ({len(states)},), "  # one each
+            f"got {tuple(log_prob.shape)}",
+        )
     agrees = (states[:, observed] == x[observed]).all(1)
     return log_prob.masked_fill(~agrees, -torch.inf).softmax(0)

@@ -71,12 +71,17 @@ def fit_classes(
 ) -> ClassConditional:
     """Fit one model to the vectors of each class 0, 1, ..., y.max().
 
-    Raises: ValueError where x and y differ in length or a class has no vector.
+    Raises: ValueError where x and y differ in length, y is no integer >= 0 or a
+    class has no vector.
     """
     if y.ndim != 1 or len(x) != len(y) or not len(y):
         raise ValueError(
             "need one class per vector, "  # a number each
             f"got {tuple(x.shape)} and {tuple(y.shape)}",
+        )
+    if y.dtype != torch.long or y.min() < 0:
+        raise ValueError(
+            f"classes must be integers >= 0, got {y.dtype} from {y.min():g}",
         )
     counts = y.bincount().tolist()
     if 0 in counts:

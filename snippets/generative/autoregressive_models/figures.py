@@ -228,7 +228,7 @@ def figure_times():
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set(xticks=dims, xticklabels=[str(d) for d in dims], xlabel="维数 $D$")
-    ax.set_ylabel("相对时间")
+    fig.suptitle("相对时间", x=0.02, ha="left")
     ax.minorticks_off()
     ax.legend(loc="upper left")
     return fig

@@ -24,8 +24,11 @@ class FVSBN(Autoregressive):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Float[Tensor, "batch dim"]:
-        """Return all logits at once; of W the part below the diagonal counts."""
-        check_binary(x, self.dim)
+        """Return all logits at once; of W the part below the diagonal counts.
+
+        Raises: ValueError unless x is a binary batch of the parameters' type.
+        """
+        self.check(x)
         return x @ self.W.tril(-1).T + self.bias
 
     def walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -49,7 +52,7 @@ def fit_fvsbn(
     Raises: ValueError unless x is a non-empty binary batch and l2 > 0 is finite;
     RuntimeError where Newton's steps do not end.
     """
-    check_binary(x, x.shape[-1] if x.ndim == 2 else 0)
+    check_binary(x)
     if not len(x) or not (isfinite(l2) and l2 > 0):
         raise ValueError(
             f"need data and a finite l2 > 0, got {len(x)} vectors and {l2}",

@@ -12,7 +12,6 @@ from torch.nn.functional import linear, relu
 from .base import (
     Autoregressive,
     bernoulli_log_prob,
-    check_binary,
     check_observed,
     check_size,
 )
@@ -34,8 +33,8 @@ def made_degrees(
     check_size("dim", dim)
     for size in hidden_sizes:
         check_size("hidden size", size)
-    order = list(range(dim)) if order is None else [int(i) for i in order]
-    if sorted(order) != list(range(dim)):
+    order = list(range(dim) if order is None else order)
+    if len(order) != dim or not all(i in order for i in range(dim)):
         raise ValueError(
             f"order must be a permutation of range({dim}), got {order}",
         )
@@ -97,7 +96,10 @@ class MADE(Autoregressive):
         """
         super().__init__(dim)
         check_size("num_masks", num_masks)
-        check_size("number of hidden layers", len(hidden_sizes))
+        if not hidden_sizes:
+            raise ValueError(
+                f"hidden_sizes must be integers >= 1, got {hidden_sizes!r}",
+            )
         for size in hidden_sizes:
             check_size("hidden size", size)
         self.hidden_sizes, self.num_masks = list(hidden_sizes), num_masks
@@ -162,10 +164,10 @@ class MADE(Autoregressive):
     ) -> Float[Tensor, "batch dim"]:
         """Return the logits of mask k, in another order if given.
 
-        Raises: ValueError unless x is a binary batch, 0 <= k < num_masks and
-        order a permutation.
+        Raises: ValueError unless x is a binary batch of the parameters' type,
+        0 <= k < num_masks and order a permutation.
         """
-        check_binary(x, self.dim)
+        self.check(x)
         return self._masked(x, self._masks(self.degrees(k, order)))
 
     def log_prob(  # type: ignore[override]
@@ -174,10 +176,13 @@ class MADE(Autoregressive):
         """Return log p(x) of mask k, or of the mixture of several (None: all).
 
         Eq. (autoregressive-models-mixture).
+        Raises: ValueError where k names no mask.
         """
         if isinstance(k, int):
             return bernoulli_log_prob(self(x, k), x)
         each = range(self.num_masks) if k is None else k
+        if not len(each):
+            raise ValueError(f"k must name at least one mask, got {k}")
         parts = torch.stack([bernoulli_log_prob(self(x, j), x) for j in each])
         return parts.logsumexp(0) - log(len(parts))
 

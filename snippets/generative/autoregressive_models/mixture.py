@@ -1,6 +1,6 @@
 """The baselines: independent pixels, and a mixture of such models fitted by EM."""
 
-from math import log
+from math import inf, log
 
 import torch
 from jaxtyping import Float
@@ -48,14 +48,14 @@ def fit_mixture(
 
     k = 1 is the independent model, reached in one step.
     Raises: ValueError unless x is a non-empty binary batch, k and steps are >= 1
-    and pseudo > 0.
+    and pseudo is positive and finite.
     """
-    check_binary(x, x.shape[-1] if x.ndim == 2 else 0)
+    check_binary(x)
     check_size("k", k)
     check_size("steps", steps)
-    if not len(x) or not pseudo > 0:
+    if not len(x) or not 0 < pseudo < inf:
         raise ValueError(
-            f"need data and pseudo > 0, got {len(x)} vectors and {pseudo}",
+            f"need data and a finite pseudo > 0, got {len(x)} vectors and {pseudo}",
         )
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(len(x), k, generator=generator).to(x.dtype)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from .base import Autoregressive, check_binary, check_size
+from .base import Autoregressive, check_size
 
 
 class _Recursion(torch.autograd.Function):
@@ -77,8 +77,11 @@ class NADE(Autoregressive):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Float[Tensor, "batch dim"]:
-        """Return all logits in O(dim * hidden) per vector."""
-        check_binary(x, self.dim)
+        """Return all logits in O(dim * hidden) per vector.
+
+        Raises: ValueError unless x is a binary batch of the parameters' type.
+        """
+        self.check(x)
         return _Recursion.apply(x, self.W, self.c, self.V, self.bias)
 
     def walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -92,9 +95,9 @@ class NADE(Autoregressive):
 def nade_logits_naive(model: NADE, x: Tensor) -> Float[Tensor, "batch dim"]:
     """Compute the same logits with all dim hidden states in memory at once.
 
-    Raises: ValueError unless x is a binary batch.
+    Raises: ValueError unless x is a binary batch of the parameters' type.
     """
-    check_binary(x, model.dim)
+    model.check(x)
     steps = x[:, :, None] * model.W
     a = model.c + steps.cumsum(1) - steps
     return (a.sigmoid() * model.V).sum(2) + model.bias

@@ -1,12 +1,13 @@
 """Maximum likelihood by Adam, keeping what a held-out part likes best."""
 
 from copy import deepcopy
+from math import inf
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .base import Autoregressive, check_binary, check_size
+from .base import Autoregressive, check_size
 
 
 class Fit(NamedTuple):
@@ -29,11 +30,17 @@ def fit(
 ) -> Fit:
     """Minimise Eq. (autoregressive-models-nll) in place, with early stopping.
 
-    Raises: ValueError unless x and valid are binary batches and sizes are >= 1.
+    Raises: ValueError unless x and valid are non-empty binary batches, sizes are
+    >= 1 and lr is positive and finite.
     """
     for name, size in (("steps", steps), ("every", every), ("batch", batch)):
         check_size(name, size)
-    check_binary(valid, model.dim)
+    if not 0 < lr < inf:
+        raise ValueError(f"lr must be positive and finite, got {lr}")
+    for name, data in (("x", x), ("valid", valid)):
+        model.check(data)
+        if not len(data):
+            raise ValueError(f"{name} must hold vectors, got 0")
     model.start(x)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr)
