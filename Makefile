@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test lint bench rerun new clean
+.PHONY: help html live doctest test lint bench rerun permalinks dist new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +48,12 @@ bench: $(VENV)/.test ## time the snippets against the libraries a reader would p
 
 rerun: $(VENV)/.test ## repeat every recorded experiment and rewrite its record
 	$(BIN)/python -m snippets.common.records
+
+permalinks: $(VENV)/.docs ## add the addresses of all pages and anchors to permalinks.txt, to be kept
+	$(call build,dummy,$(OUT)/dummy -q -D permalinks_update=1)
+
+dist: html ## pack the site into one zip that works wherever it is unpacked
+	$(BIN)/python -c 'import shutil; shutil.make_archive("$(OUT)/notes-that-run", "zip", "$(OUT)/html")'
 
 new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
 	$(BIN)/python -m _ext.new_article  # reads ARTICLE and TITLE from the environment

@@ -26,6 +26,7 @@ extensions = [
     "_ext.listings",
     "_ext.not_found",
     "_ext.numbering",
+    "_ext.permalinks",
     "_ext.run",
     "_ext.search_texts",
     "_ext.search_zh",

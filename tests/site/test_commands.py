@@ -1,7 +1,9 @@
 """The commands: what the READMEs, the Makefile and the CI files say of them agrees."""
 
 import re
+import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import yaml
@@ -85,3 +87,16 @@ def test_an_old_python_is_refused_with_a_reason(tmp_path):
     assert result.returncode != 0
     assert "3.11, 3.12 or 3.13 is required, got 3.10" in result.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_the_packed_site_is_the_built_one(built_site, tmp_path):
+    """As `make dist` packs it: same files, same bytes, and nothing outside its folder."""
+    command = re.search(r"import shutil; (.*)'$", make("--dry-run", "dist").stdout, re.MULTILINE)
+    code = command[1].replace("_build/notes-that-run", str(tmp_path / "site"))
+    exec(code.replace("_build/html", str(built_site)), {"shutil": shutil})
+    with zipfile.ZipFile(tmp_path / "site.zip") as packed:
+        files = [name for name in packed.namelist() if not name.endswith("/")]
+        assert not any(name.startswith(("/", "..")) for name in files)
+        assert len(files) == sum(path.is_file() for path in built_site.rglob("*")) > 100
+        assert packed.testzip() is None
+        assert packed.read("index.html") == (built_site / "index.html").read_bytes()
