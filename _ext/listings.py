@@ -117,12 +117,21 @@ def _read(app: Sphinx, doctree: nodes.document) -> None:
         meta["listing"] = True
 
 
-def _fingerprints(env: BuildEnvironment) -> dict[str, str]:
-    """Summarize what all pages say of other pages, and what the pages with listings say."""
+def _fingerprints(env: BuildEnvironment) -> dict[str, Any]:
+    """Summarize what all pages say of other pages, and what the pages with listings say.
+
+    And where each label, term and equation is, which a page that links it says.
+    """
     titles = [str(env.titles[docname]) for docname in sorted(env.titles)]
     chapters = sorted(env.toctree_includes.items())
     shown = {"navigation": (titles, chapters), "articles": articles(env)}
-    return {key: hashlib.sha256(repr(value).encode()).hexdigest() for key, value in shown.items()}
+    standard, math = env.domains.standard_domain, env.domains.math_domain
+    named = [standard.anonlabels, standard.labels, standard.objects, math.equations]
+    targets = {f"{i} {name}": place for i, each in enumerate(named) for name, place in each.items()}
+    return {
+        **{key: hashlib.sha256(repr(value).encode()).hexdigest() for key, value in shown.items()},
+        "targets": {name: " ".join(map(str, place)) for name, place in sorted(targets.items())},
+    }
 
 
 def _update(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -144,7 +153,9 @@ def _update(app: Sphinx, env: BuildEnvironment) -> list[str]:
     except (OSError, ValueError):
         before = {}
     now = _fingerprints(env)
-    if now["navigation"] != before.get("navigation"):
+    # a name that is gone, or has gone elsewhere, may be linked anywhere; a new one is not
+    moved = before.get("targets", {"": "never built"}).items() - now["targets"].items()
+    if moved or now["navigation"] != before.get("navigation"):
         return sorted(env.found_docs)
     if now["articles"] != before.get("articles"):
         return sorted(name for name in env.found_docs if "listing" in env.metadata[name])

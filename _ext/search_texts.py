@@ -60,7 +60,16 @@ def write(app: Sphinx, pagename: str, template: str, context: Any, doctree: Any)
     path.write_text("Search.read(" + ",\n".join(arguments) + ");\n", encoding="utf-8")
 
 
+def clear(app: Sphinx, exception: Exception | None) -> None:
+    """Take away the texts of pages that are gone."""
+    for path in Path(app.outdir, "_search").rglob("*.js"):
+        page = path.relative_to(Path(app.outdir, "_search")).with_suffix("").as_posix()
+        if exception is None and page not in app.env.found_docs:
+            path.unlink()
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Write the texts while the pages are written."""
     app.connect("html-page-context", write)
+    app.connect("build-finished", clear)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

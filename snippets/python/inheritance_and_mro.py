@@ -374,7 +374,7 @@ def figure_hasse():
         level = {}
         for c in order:
             level[c] = 1 + max((level[a] for a, b in steps if b == c), default=-1)
-        for a, b in steps:
+        for a, b in sorted(steps, key=lambda step: [order.index(c) for c in step]):
             line = "-" if b in graph[a] else "--"
             ends = (column[a], column[b]), (level[a], level[b])
             ax.plot(*ends, line, color=plot.MUTED, linewidth=1.4, zorder=1)

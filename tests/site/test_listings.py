@@ -214,6 +214,26 @@ def test_build_for_doctest_in_between_does_not_hide_a_change(notes):
     assert listed(page(build(notes))) == ["乙"]
 
 
+def test_a_target_that_moves_is_followed_by_the_pages_that_link_it(notes):
+    """A new one makes no other page be written again."""
+    link = "{ref}`甲 <target>`"
+    article(notes, "python/a", "甲")
+    notes.write("python/a.md", (notes.root / "python/a.md").read_text("utf-8") + f"\n{link}\n")
+    part = "# 自然语言处理\n\n(target)=\n## 甲\n\n一\n"
+    notes.write("nlp/index.md", part)
+    before = page(build(notes), "python/a")
+    written = (notes.root / "_build/html/python/a.html").stat().st_mtime_ns
+    notes.write("nlp/index.md", part + "\n(other)=\n## 乙\n\n二\n")
+    b = build(notes)
+    assert (b.outdir / "python/a.html").stat().st_mtime_ns == written
+    assert 'href="../nlp/index.html#target"' in before
+    notes.write("nlp/index.md", "# 自然语言处理\n\n一\n")
+    chapter = (notes.root / "python/index.md").read_text("utf-8")
+    notes.write("python/index.md", chapter + "\n(target)=\n## 甲\n\n一\n")
+    assert notes.build("dummy").code == 0  # another builder reads it first
+    assert 'href="index.html#target"' in page(build(notes), "python/a")
+
+
 def test_build_that_died_while_writing_is_made_good_by_the_next(notes):
     bomb = """
 def setup(app):

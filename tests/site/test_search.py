@@ -188,6 +188,18 @@ def test_texts_are_told_by_section(site):
     assert told == f'Search.read("index",\n{first},\n{second});\n'
 
 
+def test_the_text_of_a_removed_page_goes_with_it(site):
+    s = site("_ext.search_texts")
+    s.write("index.md", "# 一\n")
+    s.write("nlp/two.md", "---\norphan: true\n---\n# 二\n")
+    text = s.build().outdir / "_search/nlp/two.js"
+    assert text.is_file()
+    (s.root / "nlp/two.md").unlink()
+    assert s.build().code == 0
+    assert not text.exists()
+    assert text.parents[1].joinpath("index.js").is_file()
+
+
 def test_text_is_indexed_by_words_characters_and_pairs():
     terms = SearchChinese({}).split("用ＰｙTorch训练 ResNet_50")
     assert terms == [bucket("用"), "PyTorch", *map(bucket, ["训", "练", "训练"]), "ResNet_50"]

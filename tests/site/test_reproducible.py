@@ -1,0 +1,27 @@
+"""The same sources give the same bytes, wherever, whenever and however they are built."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from shutil import copytree, ignore_patterns
+
+from snippets.common.imports import ROOT
+
+
+def digests(folder):
+    """Return what each published file holds."""
+    files = (path for path in folder.rglob("*") if ".doctrees" not in path.parts and path.is_file())
+    return {f"{p.relative_to(folder)}": hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_a_clean_build_elsewhere_has_the_same_bytes(built_site, tmp_path):
+    """With one process instead of several, and other hashes of strings."""
+    copy = tmp_path / "another folder"
+    copytree(ROOT, copy, ignore=ignore_patterns("_build", ".*", "__pycache__"))
+    command = [sys.executable, "-m", "sphinx", "-q", "-j", "1", "-b", "html", ".", "_build/html"]
+    environment = os.environ | {"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1", "TZ": "Asia/Tokyo"}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = digests(built_site), digests(copy / "_build/html")
+    assert {name for name in ours | theirs if ours.get(name) != theirs.get(name)} == set()
