@@ -1,8 +1,13 @@
 """Fixtures and profiles shared by every test."""
 
+from pathlib import Path
+from runpy import run_path
+
 import pytest
 import torch
 from hypothesis import settings
+
+run_path(str(Path(__file__).with_name("offline") / "sitecustomize.py"))  # no test has a network
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=200)
 settings.load_profile("repeatable")
