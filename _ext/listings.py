@@ -126,7 +126,7 @@ def _fingerprints(env: BuildEnvironment) -> dict[str, Any]:
     chapters = sorted(env.toctree_includes.items())
     shown = {"navigation": (titles, chapters), "articles": articles(env)}
     standard, math = env.domains.standard_domain, env.domains.math_domain
-    named = [standard.anonlabels, standard.labels, standard.objects, math.equations]
+    named: list[dict] = [standard.anonlabels, standard.labels, standard.objects, math.equations]
     targets = {f"{i} {name}": place for i, each in enumerate(named) for name, place in each.items()}
     return {
         **{key: hashlib.sha256(repr(value).encode()).hexdigest() for key, value in shown.items()},
