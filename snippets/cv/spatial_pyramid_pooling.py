@@ -1,4 +1,4 @@
-"""Two layers of one name: pooling into a fixed number of bins, and stride-1 pooling.
+"""Two layers of one name: pooling into a fixed number of bins, and of stride 1.
 
 The first (SPP-net, 2014) turns a map of any height and width into a vector of fixed length; the
 second (YOLOv3-SPP, 2018) keeps height and width and widens what each cell sees.  Left out:
@@ -40,7 +40,8 @@ def _check_window(k: Any) -> None:
 def _check_levels(levels: Any) -> None:
     """Raise ValueError for what is no sequence of one or more counts."""
     if not isinstance(levels, Sequence) or not levels:
-        raise ValueError(f"levels must be integers like (1, 2, 4), got {levels!r}")
+        wanted = "integers like (1, 2, 4)"
+        raise ValueError(f"levels must be {wanted}, got {levels!r}")
     for n in levels:
         _check_count("every level", n)
 
@@ -77,7 +78,7 @@ def paper_windows(size: int, n: int) -> list[tuple[int, int]]:
     _check_count("size", size)
     _check_count("n", n)
     if n > size:
-        raise ValueError(f"n must be <= size, or they stand still, got {n} > {size}")
+        raise ValueError(f"n must be <= size, got {n} > {size}")
     width, step = -(-size // n), size // n
     return [(s, s + width) for s in range(0, size - width + 1, step)]
 
@@ -156,7 +157,8 @@ def project_window(box_xyxy: Tensor, stride: int) -> Int[Tensor, "R 4"]:
     wrong = ~((low < high) & low.isfinite() & high.isfinite()).all(1)
     if wrong.any():
         given = box_xyxy[wrong][0].tolist()
-        raise ValueError(f"a box must be finite with x1 < x2, y1 < y2, got {given}")
+        wanted = "finite with x1 < x2, y1 < y2"
+        raise ValueError(f"a box must be {wanted}, got {given}")
     first, last = (low / stride).floor() + 1, (high / stride).ceil() - 1
     nearest = ((low + high) / (2 * stride) + 0.5).floor()
     empty = last < first
@@ -180,13 +182,15 @@ def roi_spp(
     _check_map(feat)
     _check_levels(levels)
     if feat.shape[0] != 1:
-        raise ValueError(f"expected one map (1, C, h, w), got {tuple(feat.shape)}")
+        shape = tuple(feat.shape)
+        raise ValueError(f"expected one map (1, C, h, w), got {shape}")
     cells = project_window(boxes, stride)
     end = cells.new_tensor([feat.shape[3], feat.shape[2]])
     outside = ((cells[:, :2] >= end) | (cells[:, 2:] < 0)).any(1)
     if outside.any():
         given = boxes[outside][0].tolist()
-        raise ValueError(f"box {given} lies outside a map of (w, h) = {end.tolist()}")
+        size = f"(w, h) = {end.tolist()}"
+        raise ValueError(f"box {given} lies outside a map of {size}")
     found = [feat.new_zeros(0, feat.shape[1] * sum(n * n for n in levels))]
     for x1, y1, x2, y2 in cells.clamp(min=0).tolist():
         window = feat[..., y1 : y2 + 1, x1 : x2 + 1]
@@ -257,7 +261,7 @@ def pool_pyramid(
 
 
 class _Conv(nn.Sequential):
-    """A 1 x 1 convolution, batch normalisation and SiLU, under the names in use."""
+    """A 1 x 1 convolution, batch normalisation and SiLU, by the usual names."""
 
     def __init__(self, c1: int, c2: int) -> None:
         super().__init__()
@@ -267,7 +271,7 @@ class _Conv(nn.Sequential):
 
 
 class _Block(nn.Module):
-    """c1 channels halved, copied into 1 + n maps of different reach, mixed to c2.
+    """c1 channels halved, made 1 + n maps of different reach, mixed to c2.
 
     Raises: ValueError unless c1 >= 2 and c2 >= 1 are integers.
     """

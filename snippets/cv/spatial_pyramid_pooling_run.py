@@ -44,8 +44,14 @@ def network(head: nn.Module, length: int) -> nn.Sequential:
     return nn.Sequential(*trunk, head, nn.Linear(length, 10))
 
 
-def train(model: nn.Sequential, x: Tensor, y: Tensor, sizes: list[int], **how: Any) -> None:
-    """Fit to batches whose size changes at every step; the weights are the same ones."""
+def train(
+    model: nn.Sequential,
+    x: Tensor,
+    y: Tensor,
+    sizes: list[int],
+    **how: Any,
+) -> None:
+    """Fit to batches whose size changes at every step; the weights stay the same."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=how["rate"])
     drawn = torch.Generator().manual_seed(how["seed"])
     for step in range(how["steps"]):
@@ -131,11 +137,17 @@ def boxes(count: int, height: int, width: int) -> Tensor:
     return torch.cat([corner, corner + size], 1)
 
 
-def crop_each(model: nn.Module, image: Tensor, windows: Tensor, size: int) -> list[Tensor]:
-    """Cut every window out, warp it, and convolve it by itself, as R-CNN does."""
+def crop_each(
+    model: nn.Module,
+    image: Tensor,
+    windows: Tensor,
+    size: int,
+) -> list[Tensor]:
+    """Cut every window out, warp it, convolve it by itself, as R-CNN does."""
     found = []
     for x1, y1, x2, y2 in windows.long().tolist():
-        warped = F.interpolate(image[..., y1:y2, x1:x2], (size, size), mode="bilinear")
+        crop = image[..., y1:y2, x1:x2]
+        warped = F.interpolate(crop, (size, size), mode="bilinear")
         found.append(model(warped))
     return found
 

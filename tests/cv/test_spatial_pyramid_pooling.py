@@ -440,7 +440,7 @@ BOX = torch.tensor([[0.0, 0, 40, 40]])
         (lambda: bin_edges(True, 1), "size must be an integer >= 1, got True"),
         (lambda: paper_windows(0, 1), "size must be an integer >= 1, got 0"),
         (lambda: paper_windows(3, 0), "n must be an integer >= 1, got 0"),
-        (lambda: paper_windows(3, 4), "n must be <= size, .* got 4 > 3"),
+        (lambda: paper_windows(3, 4), "n must be <= size, got 4 > 3"),
         (lambda: spatial_pyramid_pool(MAP[0]), r"\(N, C, H, W\).* got \(2, 3, 3\)"),
         (lambda: spatial_pyramid_pool(MAP[..., :0]), r"H, W >= 1, got \(1, 2, 3, 0\)"),
         (lambda: spatial_pyramid_pool(MAP.long()), "a float tensor .* got torch.int64"),
@@ -511,7 +511,7 @@ def test_fastest_ways_of_the_record():
         assert row["nchw"]["spp"] / row["nhwc"]["separable"] > 30, shape
         for layout in ("nchw", "nhwc"):
             assert row[layout]["cascade"] > 1.2 * row[layout]["separable"], (shape, layout)
-            assert row[layout]["spp"] > 3 * row[layout]["separable"], (shape, layout)
+            assert row[layout]["spp"] > 2.5 * row[layout]["separable"], (shape, layout)
 
 
 def test_ways_of_the_run_agree():
