@@ -407,24 +407,24 @@ def figure_rule():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 2.7))
-    ax = fig.subplots()
-    for n in range(1, 7):
-        for size in range(n, 33):
-            windows = paper_windows(size, n)
-            right, whole = len(windows) == n, windows[-1][1] == size
-            kind = 0 if right and whole else 1 if right else 2
-            face = (plot.GRID, plot.CYCLE[4], plot.CYCLE[1])[kind]
-            box = Rectangle((size - 0.5, n - 0.5), 1, 1, facecolor=face, edgecolor=plot.PAPER)
-            ax.add_patch(box)
-            text = ("", "–", f"{len(windows)}")[kind]
-            color = plot.PAPER if kind == 2 else plot.INK
-            ax.text(size, n, text, ha="center", va="center", fontsize=11, color=color)
-    ax.set(xlim=(0.4, 32.6), ylim=(0.4, 6.6), xlabel="特征图的边长 a")
-    ax.set_title("每边的格数 n", loc="left")
-    ax.set_xticks([1, 5, 10, 13, 20, 25, 32])
-    ax.set_yticks(range(1, 7))
-    ax.grid(False)
+    fig = Figure(figsize=(5.4, 5.6))
+    for ax, sizes in zip(fig.subplots(1, 2), (range(1, 17), range(17, 33)), strict=True):
+        for size in sizes:
+            for n in range(1, min(size, 6) + 1):
+                windows = paper_windows(size, n)
+                right, whole = len(windows) == n, windows[-1][1] == size
+                kind = 0 if right and whole else 1 if right else 2
+                face = (plot.GRID, plot.CYCLE[4], plot.CYCLE[1])[kind]
+                place = (n - 0.5, size - 0.5)
+                ax.add_patch(Rectangle(place, 1, 1, facecolor=face, edgecolor=plot.PAPER))
+                text = ("", "–", f"{len(windows)}")[kind]
+                color = plot.PAPER if kind == 2 else plot.INK
+                ax.text(n, size, text, ha="center", va="center", fontsize=12, color=color)
+        ax.set(xlim=(0.4, 6.6), ylim=(sizes[-1] + 0.6, sizes[0] - 0.6), xlabel="每边的格数 n")
+        ax.set_title("边长 a", loc="left")
+        ax.set_xticks(range(1, 7))
+        ax.set_yticks(sizes)
+        ax.grid(False)
     return fig
 
 
@@ -493,7 +493,7 @@ def figure_speed():
     from snippets.common import plot, records
 
     times = records.load("cv/spatial-pyramid-pooling").results["speed"]["1x512x13x13"]
-    names = {"spp": "并联", "cascade": "串联", "separable": "行列分开", "doubling": "倍增"}
+    names = {"spp": "并联", "cascade": "串联", "separable": "行列\n分开", "doubling": "倍增"}
     fig = Figure(figsize=(5.4, 3.8))
     ax = fig.subplots()
     for y, way in enumerate(names):
@@ -505,6 +505,7 @@ def figure_speed():
             ax.text(value * 1.08, place, f"{value:.1f}", va="center", fontsize=11)
     ax.set(xscale="log", xlim=(0.8, 200), ylim=(3.6, -0.6), xlabel="时间（最快者的倍数，对数刻度）")
     ax.set_yticks(range(4), list(names.values()))
+    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # Chinese is wider than it is measured
     ax.set_xticks([1, 10, 100], ["1", "10", "100"])
     ax.minorticks_off()
     ax.grid(False, axis="y")

@@ -51,7 +51,7 @@ def train(
     sizes: list[int],
     **how: Any,
 ) -> None:
-    """Fit to batches whose size changes at every step; the weights stay the same."""
+    """Fit to batches whose size changes at every step, the weights do not."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=how["rate"])
     drawn = torch.Generator().manual_seed(how["seed"])
     for step in range(how["steps"]):
