@@ -20,6 +20,8 @@ from .brownian import (
     brownian_increments,
     euler_maruyama,
     ito_integral,
+    ou_errors,
+    ou_increments,
     stratonovich_integral,
 )
 from .ddpm import (
@@ -45,6 +47,8 @@ __all__ = [
     "exact_score",
     "fokker_planck_residual",
     "ito_integral",
+    "ou_errors",
+    "ou_increments",
     "reverse_drift",
     "schedule_of",
     "stratonovich_integral",

@@ -1,18 +1,20 @@
 """Brownian motion on a grid: its increments, two integrals, and the Euler-Maruyama method."""
 
 from collections.abc import Callable
+from math import exp, expm1
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Field = Callable[[Tensor, Tensor], Tensor | float]
+Field = Callable[[Tensor, Tensor], Tensor | float | int]
+Number = float | int
 
 
 def brownian_increments(
     n_steps: int,
     shape: tuple[int, ...] = (),
-    T: float = 1.0,
+    T: Number = 1.0,
     generator: torch.Generator | None = None,
     *,
     dtype: torch.dtype = torch.float64,
@@ -28,6 +30,61 @@ def brownian_increments(
         raise ValueError(f"T must be > 0, got {T}")
     z = torch.randn(n_steps, *shape, generator=generator, dtype=dtype)
     return (T / n_steps) ** 0.5 * z
+
+
+def ou_increments(
+    n_steps: int,
+    shape: tuple[int, ...],
+    a: Number,
+    T: Number = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Float[Tensor, "steps ..."], Float[Tensor, "steps ..."]]:
+    """Draw dW and, of the same path, the integral of exp(-a (h - s)) dW over each step.
+
+    Their covariance is Eq. (diffusion-as-sde-ou-noise).
+    Raises: ValueError unless n_steps is an integer >= 1, a > 0 and T > 0.
+    """
+    dW = brownian_increments(n_steps, shape, T, generator)
+    h, c, v = _ou_noise(n_steps, a, T)
+    z = torch.randn(dW.shape, generator=generator, dtype=dW.dtype)
+    return dW, c / h * dW + (v - c**2 / h) ** 0.5 * z
+
+
+def _ou_noise(n_steps: int, a: Number, T: Number) -> tuple[float, float, float]:
+    """Return Var dW, its covariance with the integral, and the integral's variance.
+
+    Eq. (diffusion-as-sde-ou-noise).
+    Raises: ValueError unless n_steps is an integer >= 1 and a > 0.
+    """
+    if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
+        raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
+    if not a > 0:
+        raise ValueError(f"a must be > 0, got {a}")
+    h = T / n_steps
+    return h, -expm1(-a * h) / a, -expm1(-2 * a * h) / (2 * a)
+
+
+def ou_errors(
+    n_steps: int,
+    a: Number,
+    noise: Number,
+    x0: Number,
+) -> tuple[float, float, float]:
+    """Return Euler-Maruyama's strong, mean and variance error at t = 1, exactly.
+
+    For dx = -a x dt + noise dw: Eq. (diffusion-as-sde-ou-recursion).
+    Raises: ValueError unless n_steps is an integer >= 1 and a > 0.
+    """
+    h, c, v = _ou_noise(n_steps, a, 1.0)
+    k, decay = 1 - a * h, exp(-a * h)  # one step of the method, and of the truth
+    own = cross = true = 0.0  # variances of both and their covariance
+    for _ in range(n_steps):
+        own = k**2 * own + noise**2 * h
+        cross = k * decay * cross + noise**2 * c
+        true = decay**2 * true + noise**2 * v
+    mean = x0 * (k**n_steps - decay**n_steps)
+    strong = (mean**2 + own - 2 * cross + true) ** 0.5
+    return strong, mean, own - true
 
 
 def _check_path(values: Tensor, dW: Tensor) -> None:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Schedule = tuple[Tensor, Tensor]
+Number = float | int
 VARIANCES = ("small", "large", "optimal")
 
 
@@ -26,8 +27,8 @@ def schedule_of(betas: Tensor) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]
 
 def ddpm_schedule(
     T: int,
-    beta_start: float = 1e-4,
-    beta_end: float = 0.02,
+    beta_start: Number = 1e-4,
+    beta_end: Number = 0.02,
 ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
     """Return the linear schedule of T steps in double precision.
 
@@ -64,7 +65,7 @@ def ddpm_posterior(
     t: int,
     schedule: Schedule,
     variance: str = "small",
-    x0_variance: Tensor | float | None = None,
+    x0_variance: Tensor | Number | None = None,
 ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
     """Return mean and variance of the step from x_t to x_(t-1).
 
@@ -95,18 +96,23 @@ def ddpm_sample(
     variance: str = "small",
     generator: torch.Generator | None = None,
     *,
-    x0_variance: Callable[[Tensor, int], Tensor | float] | None = None,
+    x0_variance: Callable[[Tensor, int], Tensor | Number] | None = None,
 ) -> Float[Tensor, "..."]:
     """Draw x_T, then step back to x_0; eps_fn(x, t) guesses the noise in x_t.
 
     Eq. (diffusion-as-sde-eps); the last step adds noise only if it is optimal.
-    Raises: ValueError as ddpm_posterior.
+    Raises: ValueError as ddpm_posterior, and unless eps_fn keeps the shape.
     """
     betas, alpha_bar = schedule
     x = torch.randn(shape, generator=generator, dtype=betas.dtype)
     for t in range(len(betas), 0, -1):
         a = alpha_bar[t - 1]
-        x0_hat = (x - (1 - a).sqrt() * eps_fn(x, t)) / a.sqrt()
+        eps = eps_fn(x, t)
+        if eps.shape != x.shape:
+            raise ValueError(
+                f"eps_fn must keep the shape {tuple(x.shape)}, got {tuple(eps.shape)}",
+            )
+        x0_hat = (x - (1 - a).sqrt() * eps) / a.sqrt()
         spread = None if x0_variance is None else x0_variance(x, t)
         mean, var = ddpm_posterior(x, x0_hat, t, schedule, variance, spread)
         x = mean
@@ -118,7 +124,7 @@ def ddpm_sample(
 
 def ddpm_final_variance(
     schedule: Schedule,
-    data_variance: float,
+    data_variance: Number,
     variance: str = "small",
 ) -> float:
     """Return the exact variance of what ddpm_sample draws for Gaussian data.

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Time = Tensor | float
+Number = float | int
+Time = Tensor | Number
 Rate = Callable[[Tensor], Any]
 
 
@@ -17,7 +18,7 @@ def check_time(t: Time) -> Float[Tensor, "..."]:
 
     Raises: ValueError unless 0 <= t <= 1, up to rounding.
     """
-    time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
+    time = t if isinstance(t, Tensor) else torch.tensor(float(t), dtype=torch.float64)
     low, high = time.detach().aminmax()
     if not (low >= -1e-9 and high <= 1 + 1e-9):
         wrong = (high if high > 1 else low).item()
@@ -113,6 +114,13 @@ class LinearSDE(ABC):
         z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
         return mean + std * z
 
+    def tabulate(self, ts: Tensor) -> "LinearSDE":
+        """Return the same SDE for the times of a grid, all looked up, none computed.
+
+        Raises: ValueError unless ts is a vector of times in [0, 1].
+        """
+        return _Tabulated(self, ts)
+
     @classmethod
     def from_coefficients(
         cls,
@@ -126,6 +134,41 @@ class LinearSDE(ABC):
         Raises: ValueError unless n_steps >= 1 and g2 >= 0 on the grid.
         """
         return _FromCoefficients(f, g2, n_steps)
+
+
+class _Tabulated(LinearSDE):
+    """What depends on t alone, computed for a whole grid at once."""
+
+    def __init__(self, sde: LinearSDE, ts: Tensor) -> None:
+        if ts.ndim != 1:
+            raise ValueError(f"ts must be a vector, got the shape {tuple(ts.shape)}")
+        quantities = (sde.alpha, sde.sigma, sde.drift_coef, sde.diffusion2)
+        columns = [quantity(ts).unbind() for quantity in quantities]
+        rows = zip(*columns, strict=True)
+        self.rows = dict(zip(ts.tolist(), rows, strict=True))
+
+    def _look_up(self, t: Time, column: int) -> Float[Tensor, ""]:
+        """Return one quantity at a time of the grid.
+
+        Raises: ValueError unless t is one of the times.
+        """
+        try:
+            return self.rows[float(t)][column]
+        except KeyError:
+            message = f"t must be one of the tabulated times, got {float(t):g}"
+            raise ValueError(message) from None
+
+    def alpha(self, t: Time) -> Float[Tensor, ""]:
+        return self._look_up(t, 0)
+
+    def sigma(self, t: Time) -> Float[Tensor, ""]:
+        return self._look_up(t, 1)
+
+    def drift_coef(self, t: Time) -> Float[Tensor, ""]:
+        return self._look_up(t, 2)
+
+    def diffusion2(self, t: Time) -> Float[Tensor, ""]:
+        return self._look_up(t, 3)
 
 
 class _FromCoefficients(LinearSDE):
@@ -196,7 +239,7 @@ class VPSDE(LinearSDE):
     Eq. (diffusion-as-sde-vp).
     """
 
-    def __init__(self, beta_min: float = 0.1, beta_max: float = 20.0) -> None:
+    def __init__(self, beta_min: Number = 0.1, beta_max: Number = 20.0) -> None:
         """Keep the rates at both ends.
 
         Raises: ValueError unless 0 < beta_min <= beta_max.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from snippets.generative.gaussian_mixture import GaussianMixture
 
-from .linear import LinearSDE, Time, check_time
+from .linear import LinearSDE, Number, Time, check_time
 
 Score = Callable[[Tensor, Time], Tensor]
 
@@ -22,7 +22,7 @@ def exact_score(sde: LinearSDE, mixture: GaussianMixture) -> Score:
     return score
 
 
-def reverse_drift(sde: LinearSDE, score_fn: Score, lam: float = 1.0) -> Score:
+def reverse_drift(sde: LinearSDE, score_fn: Score, lam: Number = 1.0) -> Score:
     """Return the drift that leads back in time, Eq. (diffusion-as-sde-reverse).
 
     It belongs with noise of the size lam g(t); lam other than 1 is
@@ -40,14 +40,24 @@ def reverse_drift(sde: LinearSDE, score_fn: Score, lam: float = 1.0) -> Score:
     return drift
 
 
+def _change(log_p: Tensor, time: Tensor) -> Float[Tensor, " n"]:
+    """Return the derivative of each log p in the one time that they share.
+
+    The derivative of sum v_i log p_i is linear in v; its slopes are wanted.
+    """
+    v = torch.ones_like(log_p, requires_grad=True)
+    (total,) = torch.autograd.grad(log_p, time, v, create_graph=True)
+    return torch.autograd.grad(total, v)[0]
+
+
 def fokker_planck_residual(
     sde: LinearSDE,
     log_prob_fn: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
-    t: float,
+    t: Time,
     *,
-    pull: float = 0.0,
-    noise: float = 1.0,
+    pull: Number = 0.0,
+    noise: Number = 1.0,
 ) -> Float[Tensor, " n"]:
     """Return both sides' difference at each x, Eq. (diffusion-as-sde-residual).
 
@@ -59,18 +69,18 @@ def fokker_planck_residual(
     time = check_time(t)
     if time.ndim:
         raise ValueError(f"t must be one number, got the shape {tuple(time.shape)}")
-    one = torch.ones_like(time)
-    _, change = torch.func.jvp(lambda at: log_prob_fn(x, at), (time,), (one,))
     with torch.enable_grad():
         x = x.detach().requires_grad_()
+        time = time.detach().clone().requires_grad_()
         log_p = log_prob_fn(x, time)
         (s,) = torch.autograd.grad(log_p.sum(), x, create_graph=True)
         rows = [
             torch.autograd.grad(s[:, j].sum(), x, retain_graph=True)[0][:, j]
             for j in range(x.shape[1])
         ]
+        change = _change(log_p, time)
     s, bend = s.detach(), sum(rows)  # the score, and its divergence
-    f, g2 = sde.drift_coef(time), sde.diffusion2(time)
+    f, g2 = sde.drift_coef(time.detach()), sde.diffusion2(time.detach())
     velocity = f * x.detach() - pull * g2 * s
     divergence = f * x.shape[1] - pull * g2 * bend
     outflow = divergence + (velocity * s).sum(1)
