@@ -390,15 +390,15 @@ def test_a_step_is_diffusers_in_double_precision(scheduler, t, variance, name):
     torch.testing.assert_close(ours, after, rtol=0, atol=1e-11)
 
 
-def test_single_precision_loses_four_digits_near_the_data(scheduler):
-    """1 - alpha_bar cancels there: 1e-4 is left of 1 with a rounding error of 6e-8."""
+def test_single_precision_loses_digits_near_the_data(scheduler):
+    """1 - alpha_bar is 3e-4 at the second step, and 1 is kept to 6e-8 only."""
     theirs = scheduler()
     schedule = schedule_of(theirs.betas.double())
     gaps = {}
-    for t in (1, 2, 10, 500, 1000):
+    for t in (2, 500, 1000):
         ours, after = our_step_and_theirs(theirs, t, "small", schedule, torch.float32)
         gaps[t] = (ours - after).abs().max().item()
-    assert 1e-5 < gaps[1] < 1e-3
+    assert 1e-5 < gaps[2] < 1e-3
     assert gaps[500] < 2e-6
     assert gaps[1000] < 2e-6
 
