@@ -31,7 +31,7 @@ from .ddpm import (
     ddpm_schedule,
     schedule_of,
 )
-from .linear import LinearSDE, VPSDE, check_time
+from .linear import VPSDE, LinearSDE, check_time
 from .reverse import exact_score, fokker_planck_residual, reverse_drift
 
 __all__ = [

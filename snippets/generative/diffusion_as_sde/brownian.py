@@ -39,7 +39,7 @@ def ou_increments(
     T: Number = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "steps ..."], Float[Tensor, "steps ..."]]:
-    """Draw dW and, of the same path, the integral of exp(-a (h - s)) dW over each step.
+    """Draw dW and, of the same path, I of Eq. (diffusion-as-sde-ou).
 
     Their covariance is Eq. (diffusion-as-sde-ou-noise).
     Raises: ValueError unless n_steps is an integer >= 1, a > 0 and T > 0.
@@ -51,7 +51,7 @@ def ou_increments(
 
 
 def _ou_noise(n_steps: int, a: Number, T: Number) -> tuple[float, float, float]:
-    """Return Var dW, its covariance with the integral, and the integral's variance.
+    """Return Var dW, the covariance of dW and I, and Var I.
 
     Eq. (diffusion-as-sde-ou-noise).
     Raises: ValueError unless n_steps is an integer >= 1 and a > 0.
@@ -70,13 +70,13 @@ def ou_errors(
     noise: Number,
     x0: Number,
 ) -> tuple[float, float, float]:
-    """Return Euler-Maruyama's strong, mean and variance error at t = 1, exactly.
+    """Return the exact strong, mean and variance error of the method at t = 1.
 
     For dx = -a x dt + noise dw: Eq. (diffusion-as-sde-ou-recursion).
     Raises: ValueError unless n_steps is an integer >= 1 and a > 0.
     """
     h, c, v = _ou_noise(n_steps, a, 1.0)
-    k, decay = 1 - a * h, exp(-a * h)  # one step of the method, and of the truth
+    k, decay = 1 - a * h, exp(-a * h)  # one step: the method, the truth
     own = cross = true = 0.0  # variances of both and their covariance
     for _ in range(n_steps):
         own = k**2 * own + noise**2 * h
@@ -100,7 +100,9 @@ def _check_path(values: Tensor, dW: Tensor) -> None:
 
 
 def ito_integral(values: Tensor, dW: Tensor) -> Float[Tensor, "..."]:
-    """Sum the value before each step times the step, Eq. (diffusion-as-sde-ito).
+    """Sum the value before each step times the step.
+
+    Eq. (diffusion-as-sde-ito).
 
     Raises: ValueError unless values has one more row than dW.
     """
@@ -150,30 +152,29 @@ def euler_maruyama(
     generator: torch.Generator | None = None,
     return_path: bool = False,
 ) -> Float[Tensor, "..."]:
-    """Walk along dx = drift(x, t) dt + diffusion(x, t) dw, Eq. (diffusion-as-sde-em).
+    """Walk along dx = drift(x, t) dt + diffusion(x, t) dw.
 
-    Where ts decreases, dt < 0 and the noise has the variance |dt|.
+    Eq. (diffusion-as-sde-em); where ts decreases, dt < 0.
     Returns the last x, or with return_path all of them, (len(ts), *x0.shape).
     Raises: ValueError unless ts has two or more entries that strictly increase
     or strictly decrease, and dW and the drift fit x0.
     """
     if ts.ndim != 1 or len(ts) < 2:
-        shape = tuple(ts.shape)
-        raise ValueError(f"ts must hold two or more times, got the shape {shape}")
+        raise ValueError(
+            f"ts must hold two or more times, got the shape {tuple(ts.shape)}",
+        )
     h = ts.diff()
     if not ((h > 0).all() or (h < 0).all()):
         raise ValueError(
-            f"ts must strictly increase or strictly decrease, got {ts.tolist()}",
+            f"ts must strictly increase or decrease, got {ts.tolist()}",
         )
     x, path = x0, [x0]
     noise = _noise(x0, h, dW, generator)
     for t, dt, dw in zip(ts[:-1], h.tolist(), noise, strict=True):
         x = x + drift(x, t) * dt + diffusion(x, t) * dw
         if x.shape != x0.shape:
-            raise ValueError(
-                "drift and diffusion must keep the shape "
-                f"{tuple(x0.shape)}, got {tuple(x.shape)}",
-            )
+            shapes = f"{tuple(x0.shape)}, got {tuple(x.shape)}"
+            raise ValueError(f"drift, diffusion must keep the shape {shapes}")
         if return_path:
             path.append(x)
     return torch.stack(path) if return_path else x

@@ -11,7 +11,9 @@ Number = float | int
 VARIANCES = ("small", "large", "optimal")
 
 
-def schedule_of(betas: Tensor) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
+def schedule_of(
+    betas: Tensor,
+) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
     """Return betas and alpha_bar, Eq. (diffusion-as-sde-alpha-bar).
 
     Raises: ValueError unless betas is a vector of numbers in (0, 1).
@@ -51,7 +53,9 @@ def _coefficients(
     """
     betas, alpha_bar = schedule
     if not isinstance(t, int) or not 1 <= t <= len(betas):
-        raise ValueError(f"t must be an integer from 1 to {len(betas)}, got {t!r}")
+        raise ValueError(
+            f"t must be an integer from 1 to {len(betas)}, got {t!r}",
+        )
     beta, now = betas[t - 1], alpha_bar[t - 1]
     before = alpha_bar[t - 2] if t > 1 else torch.ones_like(now)
     of_x0 = before.sqrt() * beta / (1 - now)
@@ -75,18 +79,23 @@ def ddpm_posterior(
     known, and x0_variance is there if and only if it is optimal.
     """
     if variance not in VARIANCES:
-        raise ValueError(f"variance must be one of {VARIANCES}, got {variance!r}")
+        raise ValueError(
+            f"variance must be one of {VARIANCES}, got {variance!r}",
+        )
     if (x0_variance is None) == (variance == "optimal"):
         needs = "needs" if variance == "optimal" else "does not use"
         raise ValueError(f"variance {variance!r} {needs} x0_variance")
     if x_t.shape != x0_hat.shape:
         shapes = f"{tuple(x_t.shape)} and {tuple(x0_hat.shape)}"
-        raise ValueError(f"x_t and x0_hat must have the same shape, got {shapes}")
-    of_x0, of_xt, small = _coefficients(schedule, t)
-    chosen = {"small": small, "large": schedule[0][t - 1]}.get(variance)
-    if chosen is None:
-        chosen = small + of_x0**2 * x0_variance
-    return of_x0 * x0_hat + of_xt * x_t, chosen
+        raise ValueError(
+            f"x_t and x0_hat must have the same shape, got {shapes}",
+        )
+    of_x0, of_xt, var = _coefficients(schedule, t)
+    if variance == "large":
+        var = schedule[0][t - 1]
+    elif x0_variance is not None:
+        var = var + of_x0**2 * x0_variance
+    return of_x0 * x0_hat + of_xt * x_t, var
 
 
 def ddpm_sample(
@@ -109,9 +118,8 @@ def ddpm_sample(
         a = alpha_bar[t - 1]
         eps = eps_fn(x, t)
         if eps.shape != x.shape:
-            raise ValueError(
-                f"eps_fn must keep the shape {tuple(x.shape)}, got {tuple(eps.shape)}",
-            )
+            shapes = f"{tuple(x.shape)}, got {tuple(eps.shape)}"
+            raise ValueError(f"eps_fn must keep the shape {shapes}")
         x0_hat = (x - (1 - a).sqrt() * eps) / a.sqrt()
         spread = None if x0_variance is None else x0_variance(x, t)
         mean, var = ddpm_posterior(x, x0_hat, t, schedule, variance, spread)
@@ -129,19 +137,20 @@ def ddpm_final_variance(
 ) -> float:
     """Return the exact variance of what ddpm_sample draws for Gaussian data.
 
-    The data are N(0, data_variance) and eps_fn is exact, so every step is linear:
+    The data are N(0, data_variance), eps_fn is exact, and every step is linear:
     Eq. (diffusion-as-sde-recursion).
     Raises: ValueError unless data_variance > 0 and the variance is known.
     """
     if not data_variance > 0:
         raise ValueError(f"data_variance must be > 0, got {data_variance}")
-    one, v = torch.ones((), dtype=schedule[0].dtype), 1.0
+    optimal, v = variance == "optimal", 1.0
+    one = torch.ones((), dtype=schedule[0].dtype)
     for t in range(len(schedule[0]), 0, -1):
         a = schedule[1][t - 1]
         total = a * data_variance + 1 - a
-        spread = data_variance * (1 - a) / total if variance == "optimal" else None
+        spread = data_variance * (1 - a) / total if optimal else None
         x0_hat = a.sqrt() * data_variance / total * one
         k, var = ddpm_posterior(one, x0_hat, t, schedule, variance, spread)
-        last = t == 1 and variance != "optimal"
-        v = (k**2 * v + (0 if last else var)).item()
+        added = 0 if t == 1 and not optimal else var
+        v = (k**2 * v + added).item()
     return v

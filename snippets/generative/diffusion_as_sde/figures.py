@@ -63,7 +63,7 @@ def figure_digit():
 
     sde, digit, shares = VPSDE(), _figure_digit(), (0.0, 0.1, 0.2, 0.4, 1.0)
     colors = plot.sequential_colors(7)
-    fig = Figure(figsize=(6.4, 4.5))
+    fig = Figure(figsize=(5.2, 3.9))
     axes = fig.subplots(3, len(shares))
     for row, T in zip(axes, (10, 100, 1000), strict=True):
         generator = torch.Generator().manual_seed(T)
@@ -75,7 +75,7 @@ def figure_digit():
                 x = (1 - betas[done]).sqrt() * x + betas[done].sqrt() * z
                 done += 1
             _figure_shade(ax, x, colors)
-            ax.set_title(f"{done} 步" if share else f"T = {T}", fontsize=12)
+            ax.set_title(f"{done} 步" if share else f"T = {T}", fontsize=11.5)
     return fig
 
 
@@ -86,8 +86,8 @@ def figure_brownian():
     from snippets.common import plot
 
     dW = brownian_increments(1024, (), 1.0, torch.Generator().manual_seed(5))
-    fig = Figure(figsize=(6.6, 3.2))
-    left, right = fig.subplots(1, 2, width_ratios=(1.5, 1))
+    fig = Figure(figsize=(5.0, 5.4))
+    left, right = fig.subplots(2, 1)
     styles = {1024: (plot.CYCLE[0], 0.8), 64: (plot.CYCLE[2], 1.4), 8: (plot.CYCLE[1], 2.0)}
     for n, (color, width) in styles.items():
         path = torch.cat([torch.zeros(1), dW.view(n, -1).sum(1).cumsum(0)])
@@ -124,7 +124,7 @@ def figure_orders():
         x = euler_maruyama(lambda x, t: 0.5 * x, lambda x, t: x, one, ts, coarse)
         rough.append(((x - dW.sum(0).exp()) ** 2).mean().sqrt().item())
     errors = list(zip(*(ou_errors(n, 1.5, 0.8, 2.0) for n in steps), strict=True))
-    fig = Figure(figsize=(5.6, 3.6))
+    fig = Figure(figsize=(5.0, 3.6))
     ax = fig.subplots()
     lines = [
         ("强误差，$g$ 依赖 $x$", rough, "D", 3),
@@ -180,7 +180,7 @@ def figure_forward():
         _figure_cloud(
             path[i],
             ts[i],
-            f"t = {ts[i]:.3g}，数据还剩 {sde.alpha(ts[i]):.2g} 倍，噪声 {sde.sigma(ts[i]):.2g}",
+            f"t = {ts[i]:.3g}，α = {sde.alpha(ts[i]):.2g}，σ = {sde.sigma(ts[i]):.2g}",
         )
         for i in shown
     ]
@@ -220,8 +220,8 @@ def figure_joint():
         return 4 * sde.alpha(t) ** 2 + sde.sigma(t) ** 2
 
     generator = torch.Generator().manual_seed(3)
-    fig = Figure(figsize=(6.6, 2.5))
-    axes = fig.subplots(1, 4, sharex=True, sharey=True)
+    fig = Figure(figsize=(4.4, 4.6))
+    axes = fig.subplots(2, 2, sharex=True, sharey=True).flat
     names = ["前向 SDE", "λ = 1", "λ = 0", "λ = 2"]
     for ax, name, lam in zip(axes, names, (None, 1.0, 0.0, 2.0), strict=True):
         start = torch.randn(n, generator=generator, dtype=torch.float64)
@@ -238,8 +238,6 @@ def figure_joint():
         ax.scatter(early.tolist(), late.tolist(), s=6, color=plot.CYCLE[0], alpha=0.6, lw=0)
         ax.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xticks=[-4, 0, 4], yticks=[-4, 0, 4])
         ax.set_title(name)
-        ax.set_xlabel("$x_{0.2}$")
-    axes[0].set_ylabel("$x_{0.4}$", rotation=0, labelpad=12)
     return fig
 
 
@@ -252,7 +250,7 @@ def figure_variances():
     sde, steps = VPSDE(), [10, 20, 50, 100, 200, 500, 1000]
     styles = {"optimal": ("最优", "^", 2), "large": (r"大，$\beta_i$", "s", 1)}
     styles["small"] = (r"小，$\tilde\beta_i$", "o", 0)
-    fig = Figure(figsize=(6.4, 3.1))
+    fig = Figure(figsize=(5.2, 3.1))
     axes = fig.subplots(1, 2, sharey=True)
     for ax, s2, title in zip(axes, (1.0, 1e-4), ("$s^2=1$", "$s^2=10^{-4}$"), strict=True):
         for variance, (label, marker, i) in styles.items():
@@ -285,7 +283,7 @@ def figure_wrong():
     ax = fig.subplots()
     for label, values, i, style in lines:
         ax.semilogy(ts, values, style, color=plot.CYCLE[i], lw=2, label=label)
-    ax.set(xlabel="$t$，向左走回数据", ylim=(1e-5, 3e3), xlim=(0, 1))
+    ax.set(xlabel="$t$，向左走回数据", ylim=(1e-9, 1e2), xlim=(0, 1))
     ax.set_title("方差")
-    ax.legend(loc="upper right", fontsize=10.5)
+    ax.legend(loc="lower right", fontsize=10.5)
     return fig

@@ -1,4 +1,4 @@
-"""Linear SDEs, given by their marginals or by their coefficients, and the variance-preserving one."""
+"""Linear SDEs, given by marginals or by coefficients, and the variance-preserving one."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def check_time(t: Time) -> Float[Tensor, "..."]:
 
     Raises: ValueError unless 0 <= t <= 1, up to rounding.
     """
-    time = t if isinstance(t, Tensor) else torch.tensor(float(t), dtype=torch.float64)
+    time = t if isinstance(t, Tensor) else torch.asarray(t, dtype=torch.float64)
     low, high = time.detach().aminmax()
     if not (low >= -1e-9 and high <= 1 + 1e-9):
         wrong = (high if high > 1 else low).item()
@@ -33,10 +33,8 @@ def _per_point(t: Time, x: Tensor) -> Float[Tensor, "..."]:
     """
     time = check_time(t)
     if time.ndim and time.shape != x.shape[:1]:
-        raise ValueError(
-            f"t must be one number or one per point, {len(x)}, "
-            f"got the shape {tuple(time.shape)}",
-        )
+        expected = f"one number or {len(x)}, one per point"
+        raise ValueError(f"t must be {expected}, got shape {tuple(time.shape)}")
     return time.view(-1, *[1] * (x.ndim - 1)) if time.ndim else time
 
 
@@ -84,7 +82,7 @@ class LinearSDE(ABC):
     def forward_drift(self, x: Tensor, t: Time) -> Float[Tensor, "..."]:
         """Return f(t) x.
 
-        Raises: ValueError unless t is in [0, 1] and one number or one per point.
+        Raises: ValueError unless t is in [0, 1], one number or one per point.
         """
         return self.drift_coef(_per_point(t, x)) * x
 
@@ -93,9 +91,11 @@ class LinearSDE(ABC):
         x0: Tensor,
         t: Time,
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """Return mean and standard deviation of x_t, Eq. (diffusion-as-sde-marginal).
+        """Return mean and standard deviation of x_t.
 
-        Raises: ValueError unless t is in [0, 1] and one number or one per point.
+        Eq. (diffusion-as-sde-marginal).
+
+        Raises: ValueError unless t is in [0, 1], one number or one per point.
         """
         time = _per_point(t, x0)
         return self.alpha(time) * x0, self.sigma(time)
@@ -108,14 +108,14 @@ class LinearSDE(ABC):
     ) -> Float[Tensor, "..."]:
         """Draw x_t given x_0 in one leap, Eq. (diffusion-as-sde-marginal).
 
-        Raises: ValueError unless t is in [0, 1] and one number or one per point.
+        Raises: ValueError unless t is in [0, 1], one number or one per point.
         """
         mean, std = self.marginal(x0, t)
         z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
         return mean + std * z
 
     def tabulate(self, ts: Tensor) -> "LinearSDE":
-        """Return the same SDE for the times of a grid, all looked up, none computed.
+        """Return the same SDE on a grid, where all is looked up.
 
         Raises: ValueError unless ts is a vector of times in [0, 1].
         """
@@ -141,7 +141,8 @@ class _Tabulated(LinearSDE):
 
     def __init__(self, sde: LinearSDE, ts: Tensor) -> None:
         if ts.ndim != 1:
-            raise ValueError(f"ts must be a vector, got the shape {tuple(ts.shape)}")
+            shape = tuple(ts.shape)
+            raise ValueError(f"ts must be a vector, got the shape {shape}")
         quantities = (sde.alpha, sde.sigma, sde.drift_coef, sde.diffusion2)
         columns = [quantity(ts).unbind() for quantity in quantities]
         rows = zip(*columns, strict=True)
@@ -176,7 +177,7 @@ class _FromCoefficients(LinearSDE):
 
     def __init__(self, f: Rate, g2: Rate, n_steps: int) -> None:
         if not isinstance(n_steps, int) or n_steps < 1:
-            raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
+            raise ValueError(f"n_steps must be an int >= 1, got {n_steps!r}")
         self.f, self.g2, self.n_steps = f, g2, n_steps
         half = torch.linspace(0, 1, 2 * n_steps + 1, dtype=torch.float64)
         rates = self.drift_coef(half), self.diffusion2(half)
@@ -198,7 +199,7 @@ class _FromCoefficients(LinearSDE):
         middle: tuple[float, float],
         after: tuple[float, float],
     ) -> tuple[float, float]:
-        """Take one Runge-Kutta step of order 4, given (f, g2) at three times."""
+        """Take one Runge-Kutta step of order 4, with (f, g2) at three times."""
         h = 1 / self.n_steps
         k1 = 2 * before[0] * var + before[1]
         k2 = 2 * middle[0] * (var + h / 2 * k1) + middle[1]
@@ -245,9 +246,8 @@ class VPSDE(LinearSDE):
         Raises: ValueError unless 0 < beta_min <= beta_max.
         """
         if not 0 < beta_min <= beta_max:
-            raise ValueError(
-                f"expected 0 < beta_min <= beta_max, got {beta_min} and {beta_max}",
-            )
+            got = f"{beta_min} and {beta_max}"
+            raise ValueError(f"expected 0 < beta_min <= beta_max, got {got}")
         self.beta_min, self.beta_max = beta_min, beta_max
 
     def beta(self, t: Time) -> Float[Tensor, "..."]:
@@ -263,7 +263,8 @@ class VPSDE(LinearSDE):
         Raises: ValueError unless t is in [0, 1].
         """
         time = check_time(t)
-        return time * (self.beta_min + time / 2 * (self.beta_max - self.beta_min))
+        slope = self.beta_max - self.beta_min
+        return time * (self.beta_min + time / 2 * slope)
 
     def alpha(self, t: Time) -> Float[Tensor, "..."]:
         """Return exp(-B(t) / 2)."""
@@ -284,13 +285,13 @@ class VPSDE(LinearSDE):
     def discretize(self, N: int, *, exact: bool = False) -> Float[Tensor, " N"]:
         """Return the betas of a chain of N steps.
 
-        Eq. (diffusion-as-sde-betas), or Eq. (diffusion-as-sde-exact-betas), whose
-        alpha_bar are alpha(i / N)^2 without error.
+        Eq. (diffusion-as-sde-betas), or if exact, so that alpha_bar_i is
+        alpha(i / N)^2, Eq. (diffusion-as-sde-exact-betas).
         Raises: ValueError unless N is an integer >= 1 (2 unless exact) and the
         betas lie in (0, 1).
         """
         least = 1 if exact else 2
-        if not isinstance(N, int) or isinstance(N, bool) or N < least:
+        if not isinstance(N, int) or isinstance(N, bool) or not least <= N:
             raise ValueError(f"N must be an integer >= {least}, got {N!r}")
         if exact:
             grid = torch.linspace(0, 1, N + 1, dtype=torch.float64)

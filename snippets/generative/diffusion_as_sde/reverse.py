@@ -61,14 +61,16 @@ def fokker_planck_residual(
 ) -> Float[Tensor, " n"]:
     """Return both sides' difference at each x, Eq. (diffusion-as-sde-residual).
 
-    pull = 0, noise = 1 is the forward SDE; pull = 1, noise = -1 the reverse one.
-    Raises: ValueError unless x has the shape (n, d) and t is one number in [0, 1].
+    pull = 0, noise = 1: the forward SDE; pull = 1, noise = -1: the reverse one.
+    Raises: ValueError unless x has the shape (n, d) and t is one number in
+    [0, 1].
     """
     if x.ndim != 2:
         raise ValueError(f"x must have the shape (n, d), got {tuple(x.shape)}")
     time = check_time(t)
     if time.ndim:
-        raise ValueError(f"t must be one number, got the shape {tuple(time.shape)}")
+        shape = tuple(time.shape)
+        raise ValueError(f"t must be one number, got the shape {shape}")
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         time = time.detach().clone().requires_grad_()
