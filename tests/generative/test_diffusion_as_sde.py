@@ -299,6 +299,12 @@ def test_marginals_by_many_small_steps_and_by_one_leap():
         assert abs(x.std().item() / std.item() - 1) < 5 / sqrt(2 * n) + 0.002
 
 
+def test_times_that_are_no_floats():
+    assert VPSDE().alpha(torch.empty(0)).shape == (0,)
+    torch.testing.assert_close(VPSDE().alpha(1), VPSDE().alpha(1.0))
+    assert VPSDE().alpha(0.3).dtype == torch.float64
+
+
 def test_one_time_or_one_per_point():
     sde, x = VPSDE(), torch.ones(3, 2, dtype=torch.float64)
     mean, std = sde.marginal(x, real([0.0, 0.5, 1.0]))

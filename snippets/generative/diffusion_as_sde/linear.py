@@ -19,10 +19,9 @@ def check_time(t: Time) -> Float[Tensor, "..."]:
     Raises: ValueError unless 0 <= t <= 1, up to rounding.
     """
     time = t if isinstance(t, Tensor) else torch.asarray(t, dtype=torch.float64)
-    low, high = time.detach().aminmax()
-    if not (low >= -1e-9 and high <= 1 + 1e-9):
-        wrong = (high if high > 1 else low).item()
-        raise ValueError(f"t must lie in [0, 1], got {wrong:g}")
+    wrong = time[~((time >= -1e-9) & (time <= 1 + 1e-9))]
+    if len(wrong):
+        raise ValueError(f"t must lie in [0, 1], got {wrong[0].item():g}")
     return time
 
 
@@ -298,8 +297,6 @@ class VPSDE(LinearSDE):
             return -torch.expm1(-self.budget(grid).diff())
         betas = self.beta(torch.linspace(0, 1, N, dtype=torch.float64)) / N
         if betas[-1] >= 1:
-            raise ValueError(
-                f"beta_max / N must be < 1, got {self.beta_max} / {N}; "
-                "take more steps, or exact=True",
-            )
+            got = f"{self.beta_max} / {N}; try exact=True"
+            raise ValueError(f"beta_max / N must be < 1, got {got}")
         return betas
