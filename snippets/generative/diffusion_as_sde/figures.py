@@ -12,7 +12,7 @@ from .linear import VPSDE
 from .reverse import exact_score, reverse_drift
 
 
-def _figure_digit():
+def _pixels_of_seven():
     """Return a 7 of 14 x 14 pixels from -1 to 1: grey falls off with the distance from a stroke."""
     side = 14
     y, x = torch.meshgrid(*[torch.arange(side) + 0.5] * 2, indexing="ij")
@@ -26,7 +26,7 @@ def _figure_digit():
     return (2 * (1.5 - near).clamp(0, 1) - 1).double()
 
 
-def _figure_shade(ax, picture, colors):
+def figure_shade(ax, picture, colors):
     """Shade the cells of a picture in as many steps as there are colours from -2 to 2."""
     from itertools import groupby
 
@@ -61,7 +61,7 @@ def figure_digit():
 
     from snippets.common import plot
 
-    sde, digit, shares = VPSDE(), _figure_digit(), (0.0, 0.1, 0.2, 0.4, 1.0)
+    sde, digit, shares = VPSDE(), _pixels_of_seven(), (0.0, 0.1, 0.2, 0.4, 1.0)
     colors = plot.sequential_colors(7)
     fig = Figure(figsize=(5.2, 3.9))
     axes = fig.subplots(3, len(shares))
@@ -74,7 +74,7 @@ def figure_digit():
                 z = torch.randn(x.shape, generator=generator, dtype=x.dtype)
                 x = (1 - betas[done]).sqrt() * x + betas[done].sqrt() * z
                 done += 1
-            _figure_shade(ax, x, colors)
+            figure_shade(ax, x, colors)
             ax.set_title(f"{done} 步" if share else f"T = {T}", fontsize=11.5)
     return fig
 
@@ -143,7 +143,7 @@ def figure_orders():
     return fig
 
 
-def _figure_cloud(x, t, label, trails=()):
+def figure_cloud(x, t, label, trails=()):
     """One frame: level lines of p_t, the points, and the way that some of them have come."""
     from matplotlib.figure import Figure
 
@@ -177,7 +177,7 @@ def figure_forward():
     path = euler_maruyama(sde.forward_drift, noise, x0, ts, None, generator, return_path=True)
     shown = [0, 5, 10, 20, 30, 40, 50, 70, 100, 140, 200]
     return [
-        _figure_cloud(
+        figure_cloud(
             path[i],
             ts[i],
             f"t = {ts[i]:.3g}，α = {sde.alpha(ts[i]):.2g}，σ = {sde.sigma(ts[i]):.2g}",
@@ -198,7 +198,7 @@ def figure_reverse():
     path = euler_maruyama(drift, noise, x1, ts, None, generator, return_path=True)
     shown = [0, 60, 100, 130, 150, 160, 170, 180, 190, 195, 200]
     return [
-        _figure_cloud(
+        figure_cloud(
             path[i],
             ts[i],
             f"t = {ts[i]:.3g}，走了 {i} 步",
