@@ -135,18 +135,13 @@ def test_each_point_may_have_its_own_sigma():
     torch.testing.assert_close(loss, expected)
 
 
+NOISY = three_islands().perturb(1, 0.5)
 LOSSES = {
-    "explicit": lambda s, x, noisy, g: explicit_score_matching(
-        s, noisy, three_islands_noisy().score
-    ),
+    "explicit": lambda s, x, noisy, g: explicit_score_matching(s, noisy, NOISY.score),
     "implicit": lambda s, x, noisy, g: implicit_score_matching(s, noisy),
     "sliced": lambda s, x, noisy, g: sliced_score_matching(s, noisy, generator=g),
     "denoising": lambda s, x, noisy, g: denoising_score_matching(s, x, 0.5, g),
 }
-
-
-def three_islands_noisy():
-    return three_islands().perturb(1, 0.5)
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -169,7 +164,7 @@ def test_gaussian_model_has_the_same_minimiser_under_every_loss(loss):
         )
         found.append(-torch.linalg.solve(hessian, gradient.detach()))
     found = torch.stack(found)
-    mixture = three_islands_noisy()
+    mixture = NOISY
     mean = mixture.weights @ mixture.means
     apart = mixture.means - mean
     cov = (mixture.axes * mixture.variances[:, None]) @ mixture.axes.mT
@@ -347,7 +342,9 @@ def test_a_small_network_learns_the_scores_of_all_levels():
         noisy = mixture.perturb(1, sigma)
         y = noisy.sample(2000, rng(1))
         with torch.no_grad():
-            missed = explicit_score_matching(lambda z: net(z.float(), sigma), y, noisy.score)
+            missed = explicit_score_matching(
+                lambda z, sigma=sigma: net(z.float(), sigma), y, noisy.score
+            )
         assert missed.mean() < 0.1 * (noisy.score(y) ** 2).sum(1).mean() / 2
 
 
@@ -464,7 +461,7 @@ def test_a_noise_level_must_be_positive(sigma):
         lambda: denoising_score_matching(torch.neg, GOOD, sigma),
         lambda: NoiseConditionalScore(2)(GOOD, sigma),
     ):
-        with pytest.raises(ValueError, match="sigma must be finite and > 0, got (0|-1|nan|inf)"):
+        with pytest.raises(ValueError, match=r"sigma must be finite and > 0, got (0|-1|nan|inf)"):
             call()
 
 

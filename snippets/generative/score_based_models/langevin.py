@@ -66,13 +66,12 @@ def annealed_langevin(
     check_positive("eps", eps)
     x, last = x0, sigmas[-1].item()
     for sigma in sigmas.tolist():
-        x = langevin_dynamics(
-            lambda y, sigma=sigma: score_fn(y, sigma),
-            x,
-            eps * sigma**2 / last**2,
-            n_steps,
-            generator,
-        )
+        step = eps * sigma**2 / last**2
+
+        def at_level(y: Tensor, sigma: float = sigma) -> Tensor:
+            return score_fn(y, sigma)
+
+        x = langevin_dynamics(at_level, x, step, n_steps, generator)
     return x + last**2 * score_fn(x, last) if denoise else x
 
 

@@ -1,5 +1,6 @@
 """One network for the scores of all noise levels, and how it is trained."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -41,12 +42,13 @@ class NoiseConditionalScore(nn.Module):
         self.dim, self.sigma_data = dim, sigma_data
         generator = torch.Generator().manual_seed(seed)
         sizes = [dim + 1, *[hidden] * depth, dim]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        for layer in self.layers:
+        layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        for layer in layers:
             bound = layer.in_features**-0.5
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(layers[-1].weight)
+        self.layers = nn.ModuleList(layers)
 
     def forward(
         self,
@@ -63,10 +65,11 @@ class NoiseConditionalScore(nn.Module):
             )
         level = check_sigma(sigma, x)
         c_in = (level**2 + self.sigma_data**2).rsqrt()
-        h = torch.cat([c_in * x, level.log()], 1)
-        for layer in self.layers[:-1]:
-            h = silu(layer(h))
-        return self.layers[-1](h) / level
+        first, *inner, last = self.layers
+        h = silu(first(torch.cat([c_in * x, level.log()], 1)))
+        for layer in inner:
+            h = h + silu(layer(h))
+        return last(h) / level
 
 
 def train_ncsn(
@@ -98,7 +101,7 @@ def train_ncsn(
         levels = torch.randint(len(sigmas), (batch,), generator=generator)
         sigma = sigmas[levels].to(x.dtype)
         loss = denoising_score_matching(
-            lambda y, sigma=sigma: model(y, sigma),
+            partial(model, sigma=sigma),
             x[rows],
             sigma,
             generator,
