@@ -335,9 +335,9 @@ def test_an_untrained_network_is_silent_and_its_loss_half_the_dimension():
 def test_a_small_network_learns_the_scores_of_all_levels():
     mixture, sigmas = three_islands(), geometric_sigmas(2, 0.5, 4)
     x = mixture.sample(4000, rng()).float()
-    net = NoiseConditionalScore(2, 32, 2)
-    losses = train_ncsn(net, x, sigmas, 800, lr=3e-3)
-    assert len(losses) == 800
+    net = NoiseConditionalScore(2, 64, 2)
+    losses = train_ncsn(net, x, sigmas, 1000, lr=1e-2)
+    assert len(losses) == 1000
     for sigma in sigmas.tolist():
         noisy = mixture.perturb(1, sigma)
         y = noisy.sample(2000, rng(1))
@@ -548,6 +548,15 @@ def test_a_noise_level_must_be_positive(sigma):
         (
             lambda: NoiseConditionalScore(3)(GOOD, 1.0),
             r"x must have the shape \(n, 3\), got \(4, 2\)",
+        ),
+        (
+            lambda: NoiseConditionalScore(2)(GOOD.double(), 1.0),
+            "x must be torch.float32, got torch.float64",
+        ),
+        (lambda: NoiseConditionalScore(2)(GOOD.long(), 1.0), "x must be torch.float32, got"),
+        (
+            lambda: explicit_score_matching(torch.neg, GOOD, lambda x: None),
+            r"true_score must return the shape of x, \(4, 2\), got NoneType",
         ),
         (
             lambda: train_ncsn(NoiseConditionalScore(2), GOOD, torch.ones(1), 0),

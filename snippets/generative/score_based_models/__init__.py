@@ -8,7 +8,8 @@ Symbols:
     x         points, one in a row (n, d)
     s         a model of the score (n, d)
     sigma     the standard deviation of the noise that is added to the data
-    eps       standard Gaussian noise (n, d); as a number, the last step of the annealing
+    z         standard Gaussian noise (n, d)
+    step      the step of Langevin dynamics, alpha; eps is the last one of the annealing
     v         a random projection, E[v v^T] = I
     sigma_1 > ... > sigma_L   the noise levels of the annealing, gamma their ratio
     T         Langevin steps at one level

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -76,7 +77,7 @@ def check_sigmas(sigmas: Tensor) -> None:
 
 
 def evaluate(
-    score_fn: Callable[[Tensor], Tensor],
+    score_fn: Callable[[Tensor], Any],
     x: Tensor,
     name: str = "score_fn",
 ) -> Float[Tensor, "n d"]:
@@ -85,7 +86,9 @@ def evaluate(
     Raises: ValueError unless it has the shape of x.
     """
     s = score_fn(x)
-    if s.shape != x.shape:
-        shapes = f"{tuple(x.shape)}, got {tuple(s.shape)}"
-        raise ValueError(f"{name} must return the shape of x, {shapes}")
+    got = tuple(s.shape) if isinstance(s, Tensor) else type(s).__name__
+    if got != tuple(x.shape):
+        raise ValueError(
+            f"{name} must return the shape of x, {tuple(x.shape)}, got {got}",
+        )
     return s

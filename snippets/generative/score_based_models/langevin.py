@@ -37,8 +37,8 @@ def langevin_dynamics(
     check_count("n_steps", n_steps)
     x = x0
     for _ in range(n_steps):
-        noise = torch.empty_like(x).normal_(generator=generator)
-        x = x + step * evaluate(score_fn, x) + (2 * step) ** 0.5 * noise
+        z = torch.empty_like(x).normal_(generator=generator)
+        x = x + step * evaluate(score_fn, x) + (2 * step) ** 0.5 * z
     if not x.isfinite().all():
         raise ValueError(
             f"the walk left the finite numbers, the step {step:g} is too large",

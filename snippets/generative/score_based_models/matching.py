@@ -131,7 +131,7 @@ def denoising_score_matching(
     sigma: Tensor | Number,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " n"]:
-    """Return |sigma s(x + sigma eps) + eps|^2 / 2, one eps for each x.
+    """Return |sigma s(x + sigma z) + z|^2 / 2, with one noise z for each x.
 
     Eq. (score-based-models-dsm), with the weight sigma^2.
     Raises: ValueError unless x is a batch of points, sigma > 0, a number or one
@@ -139,6 +139,6 @@ def denoising_score_matching(
     """
     check_points(x)
     level = check_sigma(sigma, x)
-    eps = torch.empty_like(x).normal_(generator=generator)
-    s = evaluate(score_fn, x + level * eps)
-    return ((level * s + eps) ** 2).sum(1) / 2
+    z = torch.empty_like(x).normal_(generator=generator)
+    s = evaluate(score_fn, x + level * z)
+    return ((level * s + z) ** 2).sum(1) / 2

@@ -29,9 +29,10 @@ def sliced_wasserstein(x: Tensor, y: Tensor, n: int = 200, seed: int = 0) -> flo
     """
     _check_pair(x, y)
     check_count("n", n)
+    x, y = x.double(), y.double()
     generator = torch.Generator().manual_seed(seed)
     v = torch.randn(n, x.shape[1], generator=generator, dtype=torch.float64)
-    v = v.to(x) / v.norm(dim=1, keepdim=True).to(x)
+    v = v / v.norm(dim=1, keepdim=True)
     ends = [torch.arange(1, len(z) + 1).double() / len(z) for z in (x, y)]
     levels = torch.cat(ends).sort().values
     widths = levels.diff(prepend=levels.new_zeros(1))
@@ -39,8 +40,8 @@ def sliced_wasserstein(x: Tensor, y: Tensor, n: int = 200, seed: int = 0) -> flo
     for z in (x, y):  # constant between two levels, so the middle will do
         place = ((levels - widths / 2) * len(z)).long().clamp(max=len(z) - 1)
         quantiles.append((z @ v.T).sort(0).values[place])
-    squares = (quantiles[0] - quantiles[1]).double() ** 2
-    return (widths @ squares).mean().sqrt().item()
+    squares = widths @ (quantiles[0] - quantiles[1]) ** 2
+    return squares.mean().sqrt().item()
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:

@@ -57,12 +57,16 @@ class NoiseConditionalScore(nn.Module):
     ) -> Float[Tensor, "n d"]:
         """Return the score of the data with noise sigma, one number or (n,).
 
-        Raises: ValueError unless x is (n, dim) and sigma > 0.
+        Raises: ValueError unless x is (n, dim) in the dtype of the network and
+        sigma > 0.
         """
         if x.ndim != 2 or x.shape[1] != self.dim:
             raise ValueError(
                 f"x must have the shape (n, {self.dim}), got {tuple(x.shape)}",
             )
+        dtype = next(self.parameters()).dtype
+        if x.dtype != dtype:
+            raise ValueError(f"x must be {dtype}, got {x.dtype}")
         level = check_sigma(sigma, x)
         c_in = (level**2 + self.sigma_data**2).rsqrt()
         first, *inner, last = self.layers
