@@ -56,7 +56,7 @@ def figure_fisher():
         mean = torch.tensor(found["curves"][name]).mean(0)
         left.plot(steps, mean, color=plot.CYCLE[color], label=title)
     left.set_yscale("log")
-    left.set(xlabel="训练步数", xticks=(0, 1000, 2000), xlim=(0, 2050), title="四种损失")
+    left.set(xlabel="训练步数", xticks=(0, 1000, 2000), xlim=(0, 2050), ylim=(0.02, 30), title="四种损失")
     left.legend(loc="upper right", bbox_to_anchor=(1.02, 1.02))
     sigmas = torch.logspace(-2, 0, 60, dtype=torch.float64)[15:52]
     mixture = three_islands()
@@ -97,7 +97,7 @@ def figure_misses():
     fine = torch.linspace(-4, 4, 161, dtype=torch.float64)
     inner = mixture.log_prob(torch.cartesian_prod(fine, fine)).view(161, 161)
     level = [log_p.quantile(0.05).item()]
-    ax.contour(fine, fine, inner.T, levels=level, colors=[plot.CYCLE[1]], linewidths=2)
+    ax.contour(fine, fine, inner.T, levels=level, colors=[plot.CYCLE[1]], linewidths=2, linestyles="solid")
     for color, low, high in zip(colors, edges, edges[1:], strict=False):
         text = f"> {low}" if high == edges[-1] else f"{low}–{high}"
         ax.fill([], [], color=color, label=text)
@@ -137,19 +137,19 @@ def figure_annealing():
     from .langevin import geometric_sigmas, langevin_dynamics
 
     mixture, generator = three_islands(), torch.Generator().manual_seed(0)
-    sigmas = geometric_sigmas(4, 0.1, 10)
-    x = 4 * torch.randn(250, 2, generator=generator, dtype=torch.float64)
+    sigmas = geometric_sigmas(3, 0.1, 10)
+    x = 3 * torch.randn(250, 2, generator=generator, dtype=torch.float64)
     frames = []
 
     def frame(law, label):
         fig = Figure(figsize=(4.6, 4.6), layout="none", label=label)
         ax = fig.add_axes((0.01, 0.01, 0.98, 0.98))
-        _figure_density(ax, law, 6.5)
+        _figure_density(ax, law, 5)
         ax.plot(*x.T, ".", ms=4, color=plot.CYCLE[1])
-        ax.text(-6.2, 5.7, label.split("：")[0], fontsize=14)
+        ax.text(-4.8, 4.4, label.split("：")[0], fontsize=14)
         frames.append(fig)
 
-    frame(mixture.perturb(1, 4), "起点：N(0, 4²) 里的 250 个粒子")
+    frame(mixture.perturb(1, 3), "起点：N(0, 3²) 里的 250 个粒子")
     for sigma in sigmas.tolist():
         noisy = mixture.perturb(1, sigma)
         x = langevin_dynamics(noisy.score, x, 0.1 * sigma**2, 50, generator)
