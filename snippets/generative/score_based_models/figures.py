@@ -56,7 +56,9 @@ def figure_fisher():
         mean = torch.tensor(found["curves"][name]).mean(0)
         left.plot(steps, mean, color=plot.CYCLE[color], label=title)
     left.set_yscale("log")
-    left.set(xlabel="训练步数", xticks=(0, 1000, 2000), xlim=(0, 2050), ylim=(0.02, 30), title="四种损失")
+    left.set(
+        xlabel="训练步数", xticks=(0, 1000, 2000), xlim=(0, 2050), ylim=(0.02, 30), title="四种损失"
+    )
     left.legend(loc="upper right", bbox_to_anchor=(1.02, 1.02))
     sigmas = torch.logspace(-2, 0, 60, dtype=torch.float64)[15:52]
     mixture = three_islands()
@@ -97,7 +99,9 @@ def figure_misses():
     fine = torch.linspace(-4, 4, 161, dtype=torch.float64)
     inner = mixture.log_prob(torch.cartesian_prod(fine, fine)).view(161, 161)
     level = [log_p.quantile(0.05).item()]
-    ax.contour(fine, fine, inner.T, levels=level, colors=[plot.CYCLE[1]], linewidths=2, linestyles="solid")
+    ax.contour(
+        fine, fine, inner.T, levels=level, colors=[plot.CYCLE[1]], linewidths=2, linestyles="solid"
+    )
     for color, low, high in zip(colors, edges, edges[1:], strict=False):
         text = f"> {low}" if high == edges[-1] else f"{low}–{high}"
         ax.fill([], [], color=color, label=text)

@@ -91,7 +91,12 @@ def geometric_sigmas(
         raise ValueError(
             f"need L >= 2 levels that fall, got L = {L} from {sigma_1} to {sigma_L}",
         )
-    exponents = torch.linspace(log(sigma_1), log(sigma_L), L, dtype=torch.float64)
+    exponents = torch.linspace(
+        log(sigma_1),
+        log(sigma_L),
+        L,
+        dtype=torch.float64,
+    )
     return exponents.exp()
 
 
@@ -107,8 +112,9 @@ def ncsnv2_ratio(dim: int) -> float:
 
 
 def ncsnv2_step(sigmas: Tensor, T: int) -> float:
-    """Return eps for T steps a level, minimising Eq. (score-based-models-settle).
+    """Return the eps that minimises Eq. (score-based-models-settle).
 
+    T is the number of steps at each level.
     Raises: ValueError unless sigmas fall geometrically and T >= 1.
     """
     check_sigmas(sigmas)

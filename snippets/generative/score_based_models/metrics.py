@@ -21,7 +21,12 @@ def _check_pair(x: Tensor, y: Tensor, least: int = 1) -> None:
         )
 
 
-def sliced_wasserstein(x: Tensor, y: Tensor, n: int = 200, seed: int = 0) -> float:
+def sliced_wasserstein(
+    x: Tensor,
+    y: Tensor,
+    n: int = 200,
+    seed: int = 0,
+) -> float:
     """Return the distance over n random directions.
 
     Eq. (score-based-models-sliced); the seed fixes the directions.
@@ -53,6 +58,8 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     _check_pair(x, y, 2)
     x, y = x.double(), y.double()
     exact = "donot_use_mm_for_euclid_dist"
-    within = [torch.cdist(z, z, compute_mode=exact).sum() / (len(z) * (len(z) - 1)) for z in (x, y)]
+    within = [  # all pairs but those of a point and itself
+        torch.cdist(z, z, compute_mode=exact).sum() / (len(z) * (len(z) - 1)) for z in (x, y)
+    ]
     across = torch.cdist(x, y, compute_mode=exact).mean()
     return (2 * across - within[0] - within[1]).item()

@@ -20,7 +20,7 @@ from .matching import denoising_score_matching
 
 
 class NoiseConditionalScore(nn.Module):
-    """s(x, sigma) = F(c_in x, ln sigma) / sigma, Eq. (score-based-models-net)."""
+    """F(c_in x, ln sigma) / sigma, Eq. (score-based-models-net)."""
 
     def __init__(
         self,
