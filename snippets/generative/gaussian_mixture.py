@@ -70,7 +70,7 @@ class GaussianMixture:
         self,
         x: Tensor,
     ) -> tuple[Float[Tensor, "n k d"], Float[Tensor, "n k"]]:
-        """Return diag(lambda_k)^-1/2 Q_k^T (x - m_k), and log(w_k N(x; m_k, C_k)).
+        """Return the whitened x - m_k, and log(w_k N(x; m_k, C_k)).
 
         Raises: ValueError unless x has the shape (n, d).
         """
