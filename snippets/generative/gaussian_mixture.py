@@ -62,11 +62,15 @@ class GaussianMixture:
             )
         return noisy
 
+    def _turns(self) -> Float[Tensor, "d k d"]:
+        """Return Q_k diag(lambda_k)^-1/2, side by side: all x turn at once."""
+        return (self.axes / self.variances.sqrt()[:, None]).transpose(0, 1)
+
     def _standardise(
         self,
         x: Tensor,
     ) -> tuple[Float[Tensor, "n k d"], Float[Tensor, "n k"]]:
-        """Return Q_k^T (x - m_k), and log(w_k N(x; m_k, C_k)).
+        """Return the whitened x - m_k, and log(w_k N(x; m_k, C_k)).
 
         Raises: ValueError unless x has the shape (n, d).
         """
@@ -75,19 +79,19 @@ class GaussianMixture:
             raise ValueError(
                 f"x must have the shape (n, {d}), got {tuple(x.shape)}",
             )
-        apart = x[:, None] - self.means
-        along = torch.einsum("kij,nki->nkj", self.axes, apart)
-        quadratic = (along**2 / self.variances).sum(-1)
+        turn = self._turns()
+        middle = torch.einsum("kd,dkj->kj", self.means, turn).reshape(1, -1)
+        u = torch.addmm(-middle, x, turn.flatten(1)).view(len(x), -1, d)
         log_det = self.variances.log().sum(-1) + d * log(2 * pi)
-        return along, self.weights.log() - (quadratic + log_det) / 2
+        return u, self.weights.log() - (torch.linalg.vecdot(u, u) + log_det) / 2
 
     def _pulls(
         self,
         x: Tensor,
     ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         """Return the shares r_k(x), and the scores s_k = C_k^-1 (m_k - x)."""
-        along, log_joint = self._standardise(x)
-        pulls = torch.einsum("kij,nkj->nki", self.axes, -along / self.variances)
+        u, log_joint = self._standardise(x)
+        pulls = -torch.einsum("ikj,nkj->nki", self._turns(), u)
         return log_joint.softmax(1), pulls
 
     def log_prob(self, x: Tensor) -> Float[Tensor, " n"]:
@@ -102,8 +106,9 @@ class GaussianMixture:
 
         Raises: ValueError unless x has the shape (n, d).
         """
-        share, pulls = self._pulls(x)
-        return torch.einsum("nk,nkd->nd", share, pulls)
+        u, log_joint = self._standardise(x)
+        pulled = log_joint.softmax(1)[..., None] * u
+        return -pulled.flatten(1) @ self._turns().flatten(1).T
 
     def laplacian(self, x: Tensor) -> Float[Tensor, " n"]:
         """Return the divergence of the score s.
@@ -127,9 +132,9 @@ class GaussianMixture:
         Raises: ValueError unless x has the shape (n, d) and alpha or sigma
         differs from 0.
         """
-        along, log_joint = self.perturb(alpha, sigma)._standardise(x)
-        noise = alpha**2 * self.variances + sigma**2
-        shift = alpha * self.variances / noise * along
+        noisy = self.perturb(alpha, sigma)
+        u, log_joint = noisy._standardise(x)
+        shift = alpha * self.variances / noisy.variances.sqrt() * u
         means = self.means + torch.einsum("kij,nkj->nki", self.axes, shift)
         return torch.einsum("nk,nkd->nd", log_joint.softmax(1), means)
 
