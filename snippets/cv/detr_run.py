@@ -27,16 +27,24 @@ from snippets.cv.detr import (
 )
 from snippets.cv.detr.shapes_data import SIZE, Scene
 
+_STEPS = {
+    "shapes": 1600,
+    "eos": 1600,
+    "heavy": 1600,
+    "pretrain": 500,
+    "digits": 2000,
+    "scratch": 2000,
+}
 INPUTS = {
-    "steps": {"shapes": 1000, "eos": 1000, "pretrain": 500, "digits": 1300, "scratch": 1300},
-    "stop": {"shapes": 1000, "eos": 1000, "pretrain": 500, "digits": 1300, "scratch": 1300},
-    "batch": 16,
-    "eos_coef": 0.5,
+    "steps": _STEPS,
+    "stop": _STEPS,
+    "batch": {"shapes": 8, "eos": 8, "heavy": 8, "pretrain": 32, "digits": 8, "scratch": 8},
+    "eos_coef": {"shapes": 0.1, "eos": 0.2, "heavy": 0.5, "digits": 0.2, "scratch": 0.2},
     "backbone_lr": 0.3,
     "digits": {"train": 1400, "test": 397},
     "window": 20,
     "tests": 400,
-    "shown": 6,
+    "shown": {"shapes": 6, "eos": 6, "heavy": 0, "digits": 3, "scratch": 0},
 }
 CHEAP = {"stop": {"shapes": 20, "pretrain": 20}}
 TOLERANCE = 1e-2
@@ -148,9 +156,10 @@ def fit(
     start = process_time()
     history = train(
         model,
-        partial(scenes, make, rng, inputs["batch"]),
+        partial(scenes, make, rng, inputs["batch"][name]),
         steps=steps,
         stop=stop,
+        eos_coef=inputs["eos_coef"][name],
         **how,
     )
     names = history[0] if history else {}
@@ -167,7 +176,7 @@ def fit(
     for threshold in (0.5, 0.7):
         found[f"nms{round(100 * threshold)}"] = rounded(score(suppress(dets, threshold), targets))
     found["objects"] = sum(len(t["labels"]) for t in targets)
-    found["pictures"] = pictures(model, images[: inputs["shown"]], targets, dets)
+    found["pictures"] = pictures(model, images[: inputs["shown"][name]], targets, dets)
     found["slots"] = slots(model, images, targets)
     found["idea"] = idea(model, images, targets)
     return found
@@ -188,7 +197,7 @@ def digits(inputs: dict[str, Any]) -> dict[str, Any]:
         start = process_time()
         losses = pretrain_backbone(
             backbone,
-            partial(crops, one, rng, 2 * inputs["batch"]),
+            partial(crops, one, rng, inputs["batch"]["pretrain"]),
             10,
             inputs["steps"]["pretrain"],
             stop["pretrain"],
@@ -207,8 +216,9 @@ def run(**inputs: Any) -> dict[str, Any]:
     """Train and test all detectors."""
     torch.set_num_threads(1)
     make = shapes_scene
-    found = {"shapes": fit(small_detr(3, 3), make, make, "shapes", inputs)}
-    if "eos" in inputs["stop"]:
-        coef = inputs["eos_coef"]
-        found["eos"] = fit(small_detr(3, 3), make, make, "eos", inputs, eos_coef=coef)
+    found = {
+        name: fit(small_detr(3, 3), make, make, name, inputs)
+        for name in ("shapes", "eos", "heavy")
+        if name in inputs["stop"]
+    }
     return found | digits(inputs)

@@ -161,11 +161,16 @@ def panoptic_quality(
         )
     if pred.dtype.kind not in "iu" or target.dtype.kind not in "iu":
         raise TypeError(
-            f"pred and target must be integers, got {pred.dtype}, {target.dtype}",
+            "pred and target must be integers, "  # both of them
+            f"got {pred.dtype}, {target.dtype}",
         )
     sums: dict[int, list[float]] = {}
     size = pred.shape[-3] * pred.shape[-2]
-    for p, t in zip(pred.reshape(-1, size, 2), target.reshape(-1, size, 2), strict=True):
+    for p, t in zip(
+        pred.reshape(-1, size, 2),
+        target.reshape(-1, size, 2),
+        strict=True,
+    ):
         for category, add in _segments(p, t).items():
             before = sums.get(category, [0.0] * 4)
             sums[category] = [a + b for a, b in zip(before, add, strict=True)]
@@ -174,8 +179,18 @@ def panoptic_quality(
 
 def _segments(p: np.ndarray, t: np.ndarray) -> dict[int, list[float]]:
     """Return the sum of IoUs, and TP, FP, FN of each category of one image."""
-    predicted, p_index, p_area = np.unique(p, axis=0, return_inverse=True, return_counts=True)
-    wanted, t_index, t_area = np.unique(t, axis=0, return_inverse=True, return_counts=True)
+    predicted, p_index, p_area = np.unique(
+        p,
+        axis=0,
+        return_inverse=True,
+        return_counts=True,
+    )
+    wanted, t_index, t_area = np.unique(
+        t,
+        axis=0,
+        return_inverse=True,
+        return_counts=True,
+    )
     both = np.zeros((len(predicted), len(wanted)))
     np.add.at(both, (p_index.ravel(), t_index.ravel()), 1)
     iou = both / (p_area[:, None] + t_area - both)
@@ -184,7 +199,10 @@ def _segments(p: np.ndarray, t: np.ndarray) -> dict[int, list[float]]:
     found = {}
     for category in np.unique([*predicted[:, 0], *wanted[:, 0]]).tolist():
         own = hit[predicted[:, 0] == category][:, wanted[:, 0] == category]
-        matched = iou[predicted[:, 0] == category][:, wanted[:, 0] == category][own]
+        matched = iou[predicted[:, 0] == category][  # rows, then columns
+            :,
+            wanted[:, 0] == category,
+        ][own]
         tp = own.sum()
         counts = matched.sum(), tp, own.shape[0] - tp, own.shape[1] - tp
         found[category] = [float(value) for value in counts]

@@ -94,6 +94,9 @@ class SetCriterion(nn.Module):
         for i, earlier in enumerate(outputs.get("aux_outputs", [])):
             for name, value in self.layer(earlier, targets, num_boxes).items():
                 losses[f"{name}_{i}"] = value
-        parts = [self.weights[name.split("_")[0]] * losses[name] for name in losses]
+        parts = [
+            self.weights[name.split("_")[0]] * losses[name]  # ce_0 weighs as ce
+            for name in losses
+        ]
         total = torch.stack(parts).sum()
         return losses | {"loss": total}

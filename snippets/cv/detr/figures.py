@@ -43,7 +43,7 @@ def figure_idea():
 
     from .shapes_data import SHAPES
 
-    found = records.load(ARTICLE).results["shapes"]["idea"]
+    found = records.load(ARTICLE).results["eos"]["idea"]
     image = _figure_scenes(found["scene"] + 1)[-1]
     fig = Figure(figsize=(6.6, 3.0))
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.25))
@@ -65,7 +65,6 @@ def figure_idea():
         right.text(6.6, rows[k], SHAPES[label], color=plot.CYCLE[k], fontsize=11, va="center")
     right.text(0, -0.9, "八个查询的话", color=plot.MUTED, fontsize=10)
     right.text(6.6, -0.9, "真有的物体", color=plot.MUTED, fontsize=10)
-    fig.tight_layout()
     return fig
 
 
@@ -93,14 +92,13 @@ def figure_gradients():
         (slope,) = torch.autograd.grad(value.sum(), shift, retain_graph=True)
         style = {"color": plot.CYCLE[k], "lw": 2, "ls": ("-", "--", "-")[k]}
         above.plot(shift.detach(), value.detach(), label=name, **style)
-        slopes = np.where(np.abs(np.diff(slope, prepend=slope[0])) > 0.5, np.nan, slope)
+        slopes = np.where(np.abs(np.diff(slope, prepend=slope[0])) > 0.3, np.nan, slope)
         below.plot(shift.detach(), slopes, **style)
     above.set_title("损失", loc="left")
     below.set_title("对位移的导数", loc="left")
     below.set_xlabel("位移，以边长为单位")
     above.legend(loc="upper center", ncols=3)
     above.set_ylim(-0.1, 3.9)
-    fig.tight_layout()
     return fig
 
 
@@ -151,7 +149,6 @@ def figure_assignment():
             ax.text(j + 4.9, 3.12, words, ha="center", va="top", fontsize=10, color=plot.CYCLE[2])
         total = cost[np.arange(n), columns].sum()
         fig.set_label(f"放进 {n} 行：配对的代价和 {total:g}，Σu + Σv = {u[:n].sum() + v.sum():g}")
-        fig.tight_layout()
         frames.append(fig)
     return frames
 
@@ -187,7 +184,7 @@ def figure_losses():
     window = record.inputs["window"]
     fig = Figure(figsize=(6.6, 5.2))
     axes = fig.subplots(3, 1, sharex=True)
-    runs = {"shapes": "形状", "digits": "数字，预训练", "scratch": "数字，从零"}
+    runs = {"eos": "形状", "digits": "数字，预训练", "scratch": "数字，从零"}
     titles = {"ce": "分类的交叉熵", "bbox": "边框的 L1", "giou": "1 − GIoU"}
     for k, (run, words) in enumerate(runs.items()):
         history = record.results[run]["history"]
@@ -199,7 +196,6 @@ def figure_losses():
     axes[2].set_xlabel("步")
     for ax in axes:
         ax.set_ylim(bottom=0)
-    fig.tight_layout()
     return fig
 
 
@@ -217,14 +213,13 @@ def figure_predictions():
     drawn = _figure_scenes(3)
     for k, ax in enumerate(axes[0]):
         _figure_picture(ax, drawn[k])
-        for box, label in _figure_found(results["shapes"]["pictures"][k]):
+        for box, label in _figure_found(results["eos"]["pictures"][k]):
             _figure_box(ax, box, plot.CYCLE[4], SHAPES[label])
     for k, ax in enumerate(axes[1]):
         one = results["digits"]["pictures"][k]
         _figure_picture(ax, _figure_unpack(one["pixels"], 1, 64, 64))
         for box, label in _figure_found(one):
             _figure_box(ax, box, plot.CYCLE[4], str(label))
-    fig.tight_layout()
     return fig
 
 
@@ -240,7 +235,7 @@ def figure_attention():
 
     from snippets.common import plot, records
 
-    pictures = records.load(ARTICLE).results["shapes"]["pictures"]
+    pictures = records.load(ARTICLE).results["eos"]["pictures"]
     k = max(range(len(pictures)), key=lambda i: len(pictures[i]["boxes"]))
     one, image = pictures[k], _figure_scenes(k + 1)[-1]
     shown = min(3, len(one["boxes"]))
@@ -248,12 +243,12 @@ def figure_attention():
     axes = fig.subplots(1, shown + 1)
     _figure_picture(axes[0], image)
     axes[0].set_title("图", fontsize=11)
-    for i, ax in enumerate(axes[1:]):
+    surest = sorted(range(len(one["scores"])), key=lambda i: -one["scores"][i])
+    for i, ax in zip(surest, axes[1:], strict=False):
         look = np.kron(_figure_unpack(one["attention"][i], 8, 8), np.ones((8, 8)))
         _figure_picture(ax, image * (0.15 + 0.85 * look))
         _figure_box(ax, one["boxes"][i], plot.CYCLE[4])
         ax.set_title(f"查询 {one['queries'][i]}", fontsize=11)
-    fig.tight_layout()
     return fig
 
 
@@ -263,7 +258,7 @@ def figure_slots():
 
     from snippets.common import plot, records
 
-    slots = records.load(ARTICLE).results["shapes"]["slots"]
+    slots = records.load(ARTICLE).results["eos"]["slots"]
     fig = Figure(figsize=(6.6, 3.7))
     for q, ax in enumerate(fig.subplots(2, 4).ravel()):
         slot = slots[f"q{q}"]
@@ -272,7 +267,6 @@ def figure_slots():
         if slot["boxes"]:
             x, y, w, h = _figure_unpack(slot["boxes"], -1, 4).T
             ax.scatter(x, y, s=600 * w * h, color=plot.CYCLE[q % 7], alpha=0.45, lw=0)
-    fig.tight_layout()
     return fig
 
 
@@ -297,5 +291,4 @@ def figure_precision():
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.04, 1.08), xlabel="召回率")
     ax.set_title("精确率", loc="left")
     ax.legend(loc="lower left")
-    fig.tight_layout()
     return fig

@@ -28,22 +28,27 @@ def _shortest_path(
     Distances are sums of reduced costs; u and v are updated, Eq. (detr-update).
     Returns the free column and, for each column, the row it was reached from.
     """
-    m = cost.shape[1]
-    distance, parent = np.full(m, np.inf), np.full(m, -1)
-    open_, start, way = np.ones(m, bool), row, 0.0
+    frontier = np.full(cost.shape[1], np.inf)  # distances of open columns
+    parent = np.full(cost.shape[1], -1)
+    reach, start, way = v.copy(), row, 0.0
+    closed: list[int] = []
+    ways: list[float] = []
     while True:
-        through = way + cost[row] - u[row] - v
-        shorter = open_ & (through < distance)
-        distance[shorter], parent[shorter] = through[shorter], row
-        column = int(np.where(open_, distance, np.inf).argmin())
-        way = distance[column]
+        through = cost[row] - reach + (way - u[row])
+        shorter = through < frontier
+        frontier[shorter], parent[shorter] = through[shorter], row
+        column = int(frontier.argmin())
+        way = frontier[column]
         if row_of[column] < 0:
             break
-        open_[column], row = False, row_of[column]
-    closed = np.flatnonzero(~open_)
+        closed.append(column)
+        ways.append(way)
+        frontier[column], reach[column] = np.inf, -np.inf
+        row = row_of[column]
+    gain = way - np.array(ways)
     u[start] += way
-    u[row_of[closed]] += way - distance[closed]
-    v[closed] -= way - distance[closed]
+    u[row_of[closed]] += gain
+    v[closed] -= gain
     return column, parent
 
 

@@ -42,8 +42,14 @@ def conv_norm(c: int, d: int, kernel: int, stride: int = 1) -> nn.Sequential:
 class Residual(nn.Module):
     """Two 3 x 3 convolutions, or one between two 1 x 1, and a short cut."""
 
-    def __init__(self, c: int, d: int, stride: int, bottleneck: bool) -> None:
-        """Make the convolutions; the short cut has one where shapes change."""
+    def __init__(
+        self,
+        c: int,
+        d: int,
+        stride: int,
+        bottleneck: bool,
+    ) -> None:
+        """Make the convolutions; the short cut has one if shapes change."""
         super().__init__()
         if bottleneck:
             e = d // 4
@@ -80,13 +86,18 @@ class ResNet(nn.Module):
         super().__init__()
         if len(depths) != len(widths) or min((*depths, *widths, stem)) < 1:
             raise ValueError(
-                f"need as many depths >= 1 as widths, got {depths}, {widths}",
+                "need as many depths >= 1 as widths, "  # one each
+                f"got {depths}, {widths}",
             )
         self.channels = widths[-1]
         self.stem = conv_norm(3, stem, 7, 2)
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.stages = nn.ModuleList()
-        for (c, d), depth in zip(pairwise((stem, *widths)), depths, strict=True):
+        for (c, d), depth in zip(
+            pairwise((stem, *widths)),
+            depths,
+            strict=True,
+        ):
             first = Residual(c, d, 2 if self.stages else 1, bottleneck)
             rest = [Residual(d, d, 1, bottleneck) for _ in range(depth - 1)]
             self.stages.append(nn.Sequential(first, *rest))
@@ -107,7 +118,7 @@ class SmallBackbone(nn.Sequential):
         in_channels: int,
         widths: tuple[int, ...] = (16, 32, 64),
     ) -> None:
-        """Give every width two convolutions; the first halves the picture."""
+        """Give every width two convolutions, the first with stride 2."""
         layers: list[nn.Module] = []
         for c, d in pairwise((in_channels, *widths)):
             for inside, stride in ((c, 2), (d, 1)):

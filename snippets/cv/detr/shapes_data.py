@@ -26,7 +26,7 @@ def place_boxes(
 ) -> np.ndarray:
     """Return up to count squares of whole pixels that do not overlap.
 
-    Sides are low … high; a square that finds no room in 30 tries is left out.
+    Sides are low … high; one that finds no room in 30 tries is left out.
 
     Raises:
         ValueError: sides do not fit the picture, or count is negative.
@@ -64,10 +64,18 @@ def shape_mask(kind: int, side: int) -> np.ndarray:
 
 def shapes_scene(rng: np.random.Generator, most: int = 3) -> Scene:
     """Draw 1 … most shapes, bright and of any colour, on a dark ground."""
-    image = rng.uniform(0.0, 0.3, 3)[:, None, None].repeat(SIZE, 1).repeat(SIZE, 2)
+    image = (
+        rng.uniform(0.0, 0.3, 3)[:, None, None]  # the ground
+        .repeat(SIZE, 1)
+        .repeat(SIZE, 2)
+    )
     boxes = place_boxes(rng, int(rng.integers(1, most + 1)), 14, 28)
     labels = rng.integers(0, len(SHAPES), len(boxes))
-    for (x0, y0, x1, y1), kind in zip(boxes.tolist(), labels.tolist(), strict=True):
+    for (x0, y0, x1, y1), kind in zip(
+        boxes.tolist(),
+        labels.tolist(),
+        strict=True,
+    ):
         inside = shape_mask(kind, x1 - x0)
         image[:, y0:y1, x0:x1][:, inside] = rng.uniform(0.4, 1.0, (3, 1))
     image += rng.normal(0, 0.02, image.shape)
@@ -99,7 +107,9 @@ def digits_scene(
     """
     if digits.shape != (len(labels), 64) or labels.ndim != 1:
         found = digits.shape, labels.shape
-        raise ValueError(f"digits must be (n, 64) and labels (n,), got {found}")
+        raise ValueError(
+            f"digits must be (n, 64) and labels (n,), got {found}",
+        )
 
     def scene(rng: np.random.Generator) -> Scene:
         image = rng.uniform(0, 0.3) + rng.normal(0, 0.04, (1, SIZE, SIZE))
@@ -108,7 +118,10 @@ def digits_scene(
         boxes = places.copy()
         for k, (x, y, x1, y1) in enumerate(places.tolist()):
             digit, h = ink(digits[chosen[k]]), y1 - y
-            w = max(4, min(x1 - x, round(h * digit.shape[1] / digit.shape[0])))
+            w = max(
+                4,
+                min(x1 - x, round(h * digit.shape[1] / digit.shape[0])),
+            )
             boxes[k, 2] = x + w
             image[0, y : y + h, x : x + w] += 0.7 * enlarge(digit, w, h)
         return image.clip(0, 1).astype(np.float32), boxes, labels[chosen]
@@ -121,7 +134,7 @@ def scenes(
     rng: np.random.Generator,
     count: int,
 ) -> tuple[Tensor, list[dict[str, Tensor]]]:
-    """Return pictures (count, C, 64, 64) and their targets, ready to train on.
+    """Return pictures (count, C, 64, 64) and targets, ready to train on.
 
     Raises:
         ValueError: count < 1.
@@ -157,4 +170,7 @@ def crops(
         corner = (target["boxes"][0, :2] * SIZE).round().long() - side // 2
         x, y = corner.clamp(0, SIZE - side).tolist()
         windows.append(image[:, y : y + side, x : x + side])
-    return torch.stack(windows), torch.stack([t["labels"][0] for t in targets])
+    return (
+        torch.stack(windows),
+        torch.stack([t["labels"][0] for t in targets]),
+    )  # the first of each
