@@ -373,7 +373,7 @@ def random_targets(counts=(2, 0, 3), classes=5, seed=1):
     ]
 
 
-def test_the_matcher_finds_the_best_of_all_pairings():
+def test_the_matcher_finds_the_best():
     outputs, targets = random_outputs(queries=5), random_targets()
     matcher = HungarianMatcher()
     pairs = matcher(outputs, targets)

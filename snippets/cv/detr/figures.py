@@ -8,7 +8,7 @@ def _figure_box(ax, box, color, text="", **style) -> None:
     x0, y0, x1, y1 = box
     ax.plot((x0, x1, x1, x0, x0), (y0, y0, y1, y1, y0), color=color, **{"lw": 1.8} | style)
     if text:
-        ax.text(x0, y0 - 1, text, color=color, fontsize=9, va="bottom")
+        ax.text(x0, y0 - 1, text, color=color, fontsize=11, va="bottom")
 
 
 def _figure_picture(ax, image) -> None:
@@ -45,7 +45,7 @@ def figure_idea():
 
     found = records.load(ARTICLE).results["eos"]["idea"]
     image = _figure_scenes(found["scene"] + 1)[-1]
-    fig = Figure(figsize=(6.6, 3.0))
+    fig = Figure(figsize=(6.6, 3.2))
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.25))
     _figure_picture(left, image)
     right.set(xlim=(0, 10), ylim=(8.6, -0.6))
@@ -56,15 +56,15 @@ def figure_idea():
     ):
         color = plot.MUTED if to < 0 else plot.CYCLE[to]
         words = "∅" if label == len(SHAPES) else SHAPES[label]
-        right.text(0, q, f"{q}", color=plot.MUTED, fontsize=10, va="center")
-        right.text(0.8, q, f"{words} {p:.2f}", color=color, fontsize=10, va="center")
+        right.text(0, q, f"{q}", color=plot.MUTED, fontsize=12, va="center")
+        right.text(0.8, q, f"{words} {p:.2f}", color=color, fontsize=12, va="center")
         if to >= 0:
             _figure_box(left, box, color)
-            right.plot((4.6, 6.4), (q, rows[to]), color=color, lw=1.6)
+            right.plot((5.2, 6.9), (q, rows[to]), color=color, lw=1.6)
     for k, label in enumerate(found["truth_labels"]):
-        right.text(6.6, rows[k], SHAPES[label], color=plot.CYCLE[k], fontsize=11, va="center")
-    right.text(0, -0.9, "八个查询的话", color=plot.MUTED, fontsize=10)
-    right.text(6.6, -0.9, "真有的物体", color=plot.MUTED, fontsize=10)
+        right.text(7.1, rows[k], SHAPES[label], color=plot.CYCLE[k], fontsize=12, va="center")
+    right.text(0, -0.9, "八个查询的话", color=plot.MUTED, fontsize=11)
+    right.text(6.8, -0.9, "真有的物体", color=plot.MUTED, fontsize=11)
     return fig
 
 
@@ -192,10 +192,11 @@ def figure_losses():
             steps = [window * (i + 0.5) for i in range(len(history[name]))]
             ax.plot(steps, history[name], color=plot.CYCLE[k], lw=1.8, label=words)
             ax.set_title(title, loc="left")
-    axes[0].legend(loc="upper right", fontsize=9)
+    axes[0].legend(loc="upper center", ncols=3)
     axes[2].set_xlabel("步")
     for ax in axes:
         ax.set_ylim(bottom=0)
+    axes[0].set_ylim(top=3.4)
     return fig
 
 
