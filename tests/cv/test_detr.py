@@ -298,6 +298,18 @@ def test_ap_is_pycocotools(max_dets):
         np.testing.assert_allclose(ours["by_threshold"], seen.mean(1), atol=1e-8)
 
 
+def test_of_equal_overlaps_the_last_object_is_taken():
+    truth = np.array([[0.0, 0, 10, 10], [2, 0, 12, 10]])
+    found = np.array([[1.0, 0, 11, 10], [3, 0, 13, 10]])  # the first overlaps both by 9/11
+    dets = [{"boxes": found, "scores": np.array([0.9, 0.8]), "labels": np.zeros(2, int)}]
+    tables = []
+    for order in ([0, 1], [1, 0]):
+        gts = [{"boxes": truth[order], "labels": np.zeros(2, int)}]
+        tables.append(average_precision(dets, gts)["table"])
+        np.testing.assert_allclose(tables[-1], pycocotools_table(dets, gts, 1, 100), atol=1e-8)
+    assert (tables[0] != tables[1]).any()
+
+
 def test_average_precision_at_the_ends():
     dets, gts = random_detections()
     perfect = [gt | {"scores": np.ones(len(gt["labels"]))} for gt in gts]
