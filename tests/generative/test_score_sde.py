@@ -418,6 +418,22 @@ def test_ddim_step_is_that_of_diffusers(eta):
         torch.testing.assert_close(mine.float(), after, rtol=1e-5, atol=1e-5)
 
 
+def test_ddim_of_diffusers_does_not_step_to_its_own_next_time():
+    """With timestep_spacing="linspace" the times lie 111 apart, and a step goes back 100."""
+    theirs = DDIMScheduler(1000, **LINEAR, clip_sample=False, timestep_spacing="linspace")
+    theirs.set_timesteps(10)
+    first, second = theirs.timesteps[:2].tolist()
+    assert (first, second) == (999, 888)
+    x, noise = torch.randn(2, 4, 3, generator=rng(8))
+    sde = Table(theirs.alphas_cumprod)
+    after = theirs.step(noise, first, x).prev_sample
+    there, beside = (
+        ddim_step(x.double(), noise.double(), first, s, sde).float() for s in (899, second)
+    )
+    torch.testing.assert_close(there, after, rtol=1e-4, atol=1e-4)
+    assert (beside - after).abs().max() > 0.01
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation")
 @pytest.mark.parametrize("order", [1, 2])
 def test_dpm_solver_pp_is_that_of_diffusers(order):
@@ -522,7 +538,8 @@ def test_the_trace_three_ways():
     sde = SDES["vp"]
     x, score = ISLANDS.sample(30, rng(19)), exact_score(sde, ISLANDS)
     t = real(0.3)[0]
-    by_rows = exact_trace(lambda y: score(y, t), x)
+    flow = probability_flow(sde, score)
+    by_rows = exact_trace(lambda y: flow(y, t), x)
     torch.testing.assert_close(by_rows, exact_divergence(sde, ISLANDS)(x, t))
     exact, _ = log_likelihood(sde, score, x)
     closed, _ = log_likelihood(sde, score, x, divergence=exact_divergence(sde, ISLANDS))

@@ -45,6 +45,7 @@ def langevin_step(
     return x + step * score + (2 * step).sqrt() * noise
 
 
+@torch.no_grad()
 def predictor_corrector(
     sde: LinearSDE,
     score_fn: Field,

@@ -68,6 +68,7 @@ def ddim_step(
     return x + fresh.sqrt() * noise
 
 
+@torch.no_grad()
 def ddim(
     sde: LinearSDE,
     score_fn: Field,
@@ -87,6 +88,7 @@ def ddim(
     return x, len(ts) - 1
 
 
+@torch.no_grad()
 def dpm_solver2(
     sde: LinearSDE,
     score_fn: Field,
@@ -107,6 +109,7 @@ def dpm_solver2(
     return x, 2 * (len(ts) - 1)
 
 
+@torch.no_grad()
 def dpm_solver_pp_2m(
     sde: LinearSDE,
     score_fn: Field,

@@ -28,6 +28,7 @@ def probability_flow(
     return reverse_drift(sde, score_fn, 0.0)
 
 
+@torch.no_grad()
 def reverse_sde_sample(
     sde: LinearSDE,
     score_fn: Field,

@@ -43,13 +43,17 @@ def exact_trace(
 
 
 def exact_divergence(sde: LinearSDE, mixture: GaussianMixture) -> Field:
-    """Return the divergence of exact_score in closed form."""
-    return lambda x, t: mixture.perturb(
-        sde.alpha(t),
-        sde.sigma(t),
-    ).laplacian(x)
+    """Return the divergence of the flow in closed form, Eq. (score-sde-trace)."""
+
+    def divergence(x: Tensor, t: Tensor) -> Tensor:
+        noisy = mixture.perturb(sde.alpha(t), sde.sigma(t))
+        shrink = x.shape[1] * sde.drift_coef(t)
+        return shrink - sde.diffusion2(t) / 2 * noisy.laplacian(x)
+
+    return divergence
 
 
+@torch.no_grad()
 def log_likelihood(
     sde: LinearSDE,
     score_fn: Field,
@@ -77,14 +81,13 @@ def log_likelihood(
         raise ValueError(f"eps must lie between 0 and 1, got {eps}")
     if isinstance(prior, str) and prior != "standard":
         raise ValueError(f"prior must be standard or a function, got {prior!r}")
-    trace = _trace(divergence, score_fn, n_probes, kind, seed)
-    ends_in = partial(prior_log_prob, sde) if isinstance(prior, str) else prior
     flow, d = probability_flow(sde, score_fn), x.shape[1]
+    spread = _divergence(divergence, flow, n_probes, kind, seed)
+    ends_in = partial(prior_log_prob, sde) if isinstance(prior, str) else prior
 
     def joint(state: Tensor, t: Tensor) -> Tensor:
         x = state[:, :d]
-        spread = d * sde.drift_coef(t) - sde.diffusion2(t) / 2 * trace(x, t)
-        return torch.cat([flow(x, t), spread[:, None]], 1)
+        return torch.cat([flow(x, t), spread(x, t)[:, None]], 1)
 
     state = torch.cat([x, x.new_zeros(len(x), 1)], 1)
     atol = rtol if atol is None else atol
@@ -92,21 +95,21 @@ def log_likelihood(
     return ends_in(state[:, :d]) + state[:, d], nfe
 
 
-def _trace(
+def _divergence(
     divergence: str | Field,
-    score_fn: Field,
+    flow: Field,
     n_probes: int,
     kind: str,
     seed: int,
 ) -> Field:
-    """Return the divergence of the score as a function of x and t."""
+    """Return the divergence of the flow as a function of x and t."""
     if not isinstance(divergence, str):
         return divergence
     if divergence == "exact":
-        return lambda x, t: exact_trace(lambda y: score_fn(y, t), x)
+        return lambda x, t: exact_trace(lambda y: flow(y, t), x)
     if divergence == "hutchinson":
         return lambda x, t: hutchinson_trace(
-            lambda y: score_fn(y, t),
+            lambda y: flow(y, t),
             x,
             n_probes,
             kind=kind,

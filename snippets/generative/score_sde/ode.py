@@ -29,6 +29,7 @@ E = [
 ]
 
 
+@torch.no_grad()
 def solve_ode(
     f: Field,
     x: Tensor,
