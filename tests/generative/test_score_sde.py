@@ -365,6 +365,18 @@ def test_orders_on_the_exact_score(flow, name):
     assert log(errors[0] / errors[1], 2) == pytest.approx(order, abs=0.25)
 
 
+@every_sde
+def test_the_fast_solvers_ask_only_for_alpha_and_sigma(sde):
+    """So they serve VE as well, from its own prior."""
+    score = exact_score(sde, ISLANDS)
+    x = prior_sample(sde, (50, 2), rng(28))
+    truth, _ = solve_ode(probability_flow(sde, score), x, 1.0, EPS, rtol=1e-8, atol=1e-8)
+    ts = time_grid(sde, 80, spacing="lambda")
+    for method, bound in ((ddim, 0.1), (dpm_solver2, 0.01), (dpm_solver_pp_2m, 0.01)):
+        end, _ = method(sde, score, x, ts)
+        assert (end - truth).norm(dim=1).mean() < bound
+
+
 def test_ddim_is_euler_in_the_coordinates_of_the_article(flow):
     """x / alpha against sigma / alpha; and DPM-Solver-1 in its own words."""
     _, score, x, _ = flow
