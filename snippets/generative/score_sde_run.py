@@ -35,12 +35,12 @@ INPUTS = {
     "points": 2000,
     "steps": [10, 20, 40, 80, 160],
     "tolerances": [1e-3, 1e-5, 1e-7],
-    "drawn": 20000,
+    "drawn": 10000,
     "budgets": [12, 24, 48, 120, 240],
     "data": {
-        "tiny": {"width": 16, "depth": 1, "steps": 60},
-        "moons": {"width": 64, "depth": 2, "steps": 2500},
-        "digits": {"width": 256, "depth": 3, "steps": 4000},
+        "tiny": {"width": 16, "depth": 1, "steps": 60, "lr": 2e-3},
+        "moons": {"width": 64, "depth": 2, "steps": 2500, "lr": 6e-3},
+        "digits": {"width": 256, "depth": 3, "steps": 4000, "lr": 2e-3},
     },
     "noise": 0.1,
     "samples": 1000,
@@ -50,7 +50,7 @@ CHEAP = {
     "steps": [10, 20],
     "tolerances": [1e-3],
     "budgets": [12],
-    "data": {"tiny": {"width": 16, "depth": 1, "steps": 60}},
+    "data": {"tiny": {"width": 16, "depth": 1, "steps": 60, "lr": 2e-3}},
 }
 TOLERANCE = 1e-2
 EPS = 1e-3
@@ -196,7 +196,9 @@ def judge(x: Tensor, train_x: Tensor, test: Tensor, net: nn.Module | None) -> di
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def learn(name: str, width: int, depth: int, steps: int, noise: float, n: int) -> dict[str, Any]:
+def learn(
+    name: str, width: int, depth: int, steps: int, lr: float, noise: float, n: int
+) -> dict[str, Any]:
     """Train both networks on one data set, draw from them, and measure likelihoods."""
     real = name == "digits"
     x, test, y, _ = digits() if real else (*moons(noise), None, None)
@@ -206,7 +208,7 @@ def learn(name: str, width: int, depth: int, steps: int, noise: float, n: int) -
         "edm": Denoiser(dim, width, depth, sigma_data=x.std().item()),
         "bare": NoisePredictor(SDE, dim, width, depth),
     }
-    losses = {kind: train(model, x, steps=steps) for kind, model in models.items()}
+    losses = {kind: train(model, x, steps=steps, lr=lr) for kind, model in models.items()}
     with torch.no_grad():
         if name != "tiny":
             fit = torch.distributions.MultivariateNormal(x.mean(0), x.T.cov())

@@ -556,13 +556,13 @@ def test_the_trace_three_ways():
     exact, _ = log_likelihood(sde, score, x)
     closed, _ = log_likelihood(sde, score, x, divergence=exact_divergence(sde, ISLANDS))
     torch.testing.assert_close(exact, closed)
-    seeds = range(25)
+    seeds = range(10)
     guesses = torch.stack(
         [log_likelihood(sde, score, x, divergence="hutchinson", n_probes=8, seed=i, rtol=1e-3)[0]
          for i in seeds]
     )  # fmt: skip
-    error = guesses.std(0) / len(seeds) ** 0.5
-    assert ((guesses.mean(0) - exact).abs() < 5 * error + 2e-2).all()
+    apart = (guesses - exact).mean(1)  # a number per draw of probes
+    assert apart.mean().abs() < 5 * apart.std() / len(seeds) ** 0.5 + 5e-3
 
 
 def test_on_a_line_one_rademacher_probe_is_exact():
@@ -709,9 +709,9 @@ def test_a_short_training_learns_two_moons():
 
 
 def test_density_of_the_moons_integrates_to_one():
-    axis = torch.linspace(-2.2, 3.2, 271, dtype=torch.float64)
+    axis = torch.linspace(-2.2, 3.2, 181, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
-    p = moons_log_prob(grid, 0.1, 500).exp().view(271, 271)
+    p = moons_log_prob(grid, 0.1, 200).exp().view(181, 181)
     total = torch.trapezoid(torch.trapezoid(p, axis), axis)
     assert total.item() == pytest.approx(1, abs=1e-6)
 

@@ -197,7 +197,7 @@ def figure_moons():
         "裸的 ε 网络": found["bare"]["rk45"],
         "EDM": found["edm"]["heun20"],
     }
-    fig = Figure(figsize=(7.2, 2.6))
+    fig = Figure(figsize=(7.2, 2.1))
     for ax, (title, one) in zip(fig.subplots(1, 3), panels.items(), strict=True):
         points = [[int(v) / 100 for v in row.split()] for row in one["drawn"]]
         xs, ys = zip(*points, strict=True)

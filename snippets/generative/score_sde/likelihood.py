@@ -43,7 +43,7 @@ def exact_trace(
 
 
 def exact_divergence(sde: LinearSDE, mixture: GaussianMixture) -> Field:
-    """Return the divergence of the flow in closed form, Eq. (score-sde-trace)."""
+    """Return the flow's divergence in closed form, Eq. (score-sde-trace)."""
 
     def divergence(x: Tensor, t: Tensor) -> Tensor:
         noisy = mixture.perturb(sde.alpha(t), sde.sigma(t))
