@@ -247,7 +247,7 @@ def test_on_a_line_the_flow_is_the_inverse_of_one_distribution_function_after_an
 
 
 @every_sde
-def test_for_a_gaussian_the_flow_is_a_linear_map_and_can_be_undone(sde):
+def test_a_gaussian_is_mapped_linearly(sde):
     root = torch.randn(3, 3, generator=rng(5), dtype=torch.float64)
     cov, mean = root @ root.mT + 0.1 * torch.eye(3), torch.randn(1, 3, generator=rng(6)).double()
     mixture = GaussianMixture(real(1.0), mean, cov[None])
@@ -430,7 +430,7 @@ def test_ddim_step_is_that_of_diffusers(eta):
         torch.testing.assert_close(mine.float(), after, rtol=1e-5, atol=1e-5)
 
 
-def test_ddim_of_diffusers_does_not_step_to_its_own_next_time():
+def test_diffusers_ddim_misses_linspace():
     """With timestep_spacing="linspace" the times lie 111 apart, and a step goes back 100."""
     theirs = DDIMScheduler(1000, **LINEAR, clip_sample=False, timestep_spacing="linspace")
     theirs.set_timesteps(10)
@@ -565,7 +565,7 @@ def test_the_trace_three_ways():
     assert apart.mean().abs() < 5 * apart.std() / len(seeds) ** 0.5 + 5e-3
 
 
-def test_on_a_line_one_rademacher_probe_is_exact():
+def test_one_probe_is_exact_on_a_line():
     sde = SDES["vp"]
     x, score = line().sample(10, rng(20)), exact_score(sde, line())
     one, _ = log_likelihood(sde, score, x, divergence="hutchinson")

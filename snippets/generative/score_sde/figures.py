@@ -66,10 +66,10 @@ def figure_paths():
             denoise=False,
         )[:, :, 0]
     frames = []
-    for end in range(0, steps + 1, 30):
-        fig = Figure(figsize=(7.2, 3.4), layout="none", label=f"t = {ts[end]:.2f}")
+    for end in range(30, steps + 1, 30):
+        fig = Figure(figsize=(5.6, 3.2), layout="none", label=f"t = {ts[end]:.2f}")
         axes = fig.subplots(1, 2, sharey=True)
-        fig.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.9, wspace=0.1)
+        fig.subplots_adjust(left=0.07, right=0.97, bottom=0.18, top=0.9, wspace=0.12)
         for ax, (name, path) in zip(axes, paths.items(), strict=True):
             _figure_cloud(ax, sde, mixture)
             every = slice(0, end + 1, 3)
@@ -89,7 +89,7 @@ def figure_orders():
     from snippets.common import plot, records
 
     found = records.load(ARTICLE).results["orders"]
-    fig = Figure(figsize=(7.2, 4.2))
+    fig = Figure(figsize=(5.8, 4.2))
     ax = fig.subplots()
     styles = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
     for i, (key, (name, cost)) in enumerate(STEPS.items()):
@@ -115,7 +115,7 @@ def figure_forgetting():
 
     from snippets.common import plot
 
-    fig = Figure(figsize=(7.2, 3.6))
+    fig = Figure(figsize=(5.6, 3.4))
     ax = fig.subplots()
     deltas = [i / 100 for i in range(-10, 21)]
     ax.plot(deltas, [exp(-10.05 * d) for d in deltas], color=plot.CYCLE[1], label="概率流 ODE")
@@ -142,7 +142,7 @@ def figure_guidance():
     from snippets.common import plot
 
     x = torch.linspace(-2.5, 3.2, 200)
-    fig = Figure(figsize=(7.2, 3.6))
+    fig = Figure(figsize=(5.6, 3.4))
     ax = fig.subplots()
     laws = {
         "先验": (0, 1, "-", plot.MUTED),
@@ -173,7 +173,7 @@ def figure_hutchinson():
     score = exact_score(sde, mixture)
     x = mixture.sample(80, torch.Generator().manual_seed(0))
     exact, _ = log_likelihood(sde, score, x, divergence=exact_divergence(sde, mixture))
-    fig = Figure(figsize=(7.2, 3.5))
+    fig = Figure(figsize=(5.6, 3.1))
     axes = fig.subplots(1, 2, sharey=True, sharex=True)
     for ax, n_probes in zip(axes, (1, 16), strict=True):
         guess, _ = log_likelihood(
@@ -197,7 +197,7 @@ def figure_moons():
         "裸的 ε 网络": found["bare"]["rk45"],
         "EDM": found["edm"]["heun20"],
     }
-    fig = Figure(figsize=(7.2, 2.1))
+    fig = Figure(figsize=(5.8, 1.8))
     for ax, (title, one) in zip(fig.subplots(1, 3), panels.items(), strict=True):
         points = [[int(v) / 100 for v in row.split()] for row in one["drawn"]]
         xs, ys = zip(*points, strict=True)
@@ -236,7 +236,7 @@ def figure_digits():
         "裸的 ε 网络": found["bare"]["rk45"],
         "EDM": found["edm"]["heun20"],
     }
-    fig = Figure(figsize=(6.6, 3.2))
+    fig = Figure(figsize=(5.8, 3.0))
     parts = fig.subfigures(3, 1)
     for part, (title, one) in zip(parts, rows.items(), strict=True):
         part.suptitle(title, fontsize=12, color=plot.INK)
