@@ -1,4 +1,4 @@
-"""The adaptive solver against two libraries, divergences in closed form, sampling to one accuracy."""
+"""The adaptive solver against two libraries, divergences in closed form, sampling to one error."""
 
 import torch
 from scipy.integrate import solve_ivp

@@ -208,7 +208,7 @@ def figure_moons():
     return fig
 
 
-def _figure_picture(ax, text) -> None:
+def figure_picture(ax, text) -> None:
     """Shade 8 x 8 pixels written as base-36 figures from 0 to g."""
     from matplotlib.patches import Rectangle
 
@@ -241,5 +241,5 @@ def figure_digits():
     for part, (title, one) in zip(parts, rows.items(), strict=True):
         part.suptitle(title, fontsize=12, color=plot.INK)
         for ax, text in zip(part.subplots(1, 10), one["drawn"], strict=True):
-            _figure_picture(ax, text)
+            figure_picture(ax, text)
     return fig
