@@ -37,10 +37,24 @@ from .margin import (
     margin_logits,
     smallest_scale,
 )
-from .metric import center_loss, contrastive_loss, mine, triplet_loss, update_centers
+from .metric import (
+    center_loss,
+    contrastive_loss,
+    mine,
+    triplet_loss,
+    update_centers,
+)
 from .pose import many_to_one, one_to_many, turn
 from .sface import SFace, embed, embed_photo, fold, main_face
-from .verify import best_threshold, eer, kfold_accuracy, pairs, rank_k, roc, tar_at_far
+from .verify import (
+    best_threshold,
+    eer,
+    kfold_accuracy,
+    pairs,
+    rank_k,
+    roc,
+    tar_at_far,
+)
 from .weights import (
     SFACE,
     YUNET,

@@ -66,8 +66,8 @@ def warp_affine(
     Eq. (face-recognition-warp).  M (2, 3) carries points (x, y) of img to points
     of the result, whose size is (width, height).
 
-    Raises: ValueError or TypeError unless img is an image; ValueError unless M is
-    (2, 3), finite and invertible and size holds two numbers >= 1.
+    Raises: ValueError or TypeError unless img is an image; ValueError unless M
+    is (2, 3), finite and invertible and size holds two numbers >= 1.
     """
     img = check_image(img)
     M = np.asarray(M, dtype=np.float64)
@@ -107,10 +107,10 @@ def norm_crop(
 ) -> UInt8[np.ndarray, "size size 3"]:
     """Return the face of img (uint8 RGB, 0 to 255) upright, size x size pixels.
 
-    landmarks (5, 2): eyes, nose, mouth corners as (x, y), left in the image first.
+    landmarks (5, 2): eyes, nose, mouth corners as (x, y), left ones first.
 
-    Raises: ValueError or TypeError unless img is an image; ValueError unless there
-    are five finite landmarks and size >= 1.
+    Raises: ValueError or TypeError unless img is an image; ValueError unless
+    there are five finite landmarks and size >= 1.
     """
     img = check_image(img)
     landmarks = check_points("landmarks", landmarks, 5)

@@ -17,7 +17,7 @@ class PCA:
         self.k, self.whiten = k, whiten
 
     def fit(self, X: np.ndarray) -> "PCA":
-        """Find mean, components (k, d) and variances (k,) of the rows of X (n, d).
+        """Find mean, components (k, d), variances (k,) of the rows of X (n, d).
 
         Eq. (face-recognition-pca).
 
@@ -27,7 +27,7 @@ class PCA:
         X = np.asarray(X, np.float64)
         if X.ndim != 2 or len(X) < 2 or self.k > min(X.shape):
             raise ValueError(
-                f"X must be (n >= 2, d) with min(n, d) >= {self.k}, got {X.shape}",
+                f"X must be (n >= 2, d), both >= {self.k}, got {X.shape}",
             )
         if not np.isfinite(X).all():
             raise ValueError("X must be finite, got nan or inf among it")
@@ -42,7 +42,9 @@ class PCA:
         return self
 
     def transform(self, X: np.ndarray) -> Float[np.ndarray, "n k"]:
-        """Return the coordinates of rows of X (n, d), Eq. (face-recognition-whiten).
+        """Return the coordinates of rows of X (n, d).
+
+        Eq. (face-recognition-whiten).
 
         Raises: ValueError unless X has as many columns as the fitted one.
         """

@@ -23,8 +23,8 @@ def margin_cosine(
 
     Eq. (face-recognition-psi); with tail="taylor" Eq. (face-recognition-taylor).
 
-    Raises: ValueError unless m1 >= 1, 0 <= m2 <= pi, m3 >= 0 and tail is monotone
-    or, where m1 = 1, taylor.
+    Raises: ValueError unless m1 >= 1, 0 <= m2 <= pi, m3 >= 0 and tail is
+    monotone or, where m1 = 1, taylor.
     """
     if m1 < 1 or not 0 <= m2 <= pi or m3 < 0:
         raise ValueError(
@@ -32,7 +32,7 @@ def margin_cosine(
         )
     if tail != "monotone" and (tail != "taylor" or m1 != 1):
         raise ValueError(
-            f"tail must be monotone, or taylor where m1 = 1, got {tail!r}, m1={m1}",
+            f"tail must be monotone, taylor if m1 = 1, got {tail!r}, m1={m1}",
         )
     theta = cosine.clamp(-1 + EDGE, 1 - EDGE).acos()
     phi = m1 * theta + m2
@@ -54,11 +54,11 @@ def margin_logits(
 ) -> Float[Tensor, "b c"]:
     """Return s cos(theta) for the wrong classes, s psi(theta) for the right one.
 
-    Eq. (face-recognition-logits).  cosine (B, C) of each embedding with each class,
+    Eq. (face-recognition-logits).  cosine (B, C) of embeddings with classes,
     y (B,); s is a number, or (B, 1).
 
-    Raises: ValueError unless the shapes agree, -1 <= cosine <= 1 and y lies between
-    0 and C - 1, and as `margin_cosine`; TypeError unless y holds integers.
+    Raises: ValueError unless the shapes agree, -1 <= cosine <= 1 and y lies
+    between 0 and C - 1, and as `margin_cosine`; TypeError unless y is integer.
     """
     check_labelled(cosine, y)
     if len(cosine) and not cosine.detach().abs().max() <= 1 + 1e-5:
@@ -112,7 +112,13 @@ class MarginHead(nn.Module):
 class SphereFace(MarginHead):
     """m1 multiplies the angle; s is the length of the embedding."""
 
-    def __init__(self, d: int, C: int, m: float = 4.0, s: float | None = None) -> None:
+    def __init__(
+        self,
+        d: int,
+        C: int,
+        m: float = 4.0,
+        s: float | None = None,
+    ) -> None:
         """Make the head of d dimensions and C classes."""
         super().__init__(d, C, s, m1=m)
 

@@ -28,7 +28,7 @@ def contrastive_loss(
     """
     if a.ndim != 2 or a.shape != b.shape or same.shape != a.shape[:1]:
         shapes = [tuple(one.shape) for one in (a, b, same)]
-        raise ValueError(f"a, b, same must be (n, d), (n, d), (n,), got {shapes}")
+        raise ValueError(f"a, b, same must be (n, d), (n, d), (n,): {shapes}")
     if same.dtype != torch.bool:
         raise TypeError(f"same must be Boolean, got {same.dtype}")
     if margin <= 0:
@@ -55,13 +55,15 @@ def mine(
         raise ValueError(f"mining must be one of {kinds}, got {mining!r}")
     same = y[:, None] == y
     pairs = same & ~torch.eye(len(y), dtype=torch.bool)
-    lead = squared[:, None, :] - squared[:, :, None]  # [a, p, n]: d(a, n) - d(a, p)
+    # lead[a, p, n]: how much farther n is from a than p
+    lead = squared[:, None, :] - squared[:, :, None]
     taken = pairs[:, :, None] & ~same[:, None, :] & (lead <= margin)
     if mining == "semihard":
         taken &= lead > 0
     elif mining == "hard":
         taken &= lead <= 0
-    return torch.nonzero(taken, as_tuple=True)
+    a, p, n = torch.nonzero(taken, as_tuple=True)
+    return a, p, n
 
 
 def triplet_loss(
@@ -70,7 +72,7 @@ def triplet_loss(
     margin: float = 0.2,
     mining: str = "semihard",
 ) -> Float[Tensor, ""]:
-    """Return the mean loss of the mined triplets of a batch, 0 where there is none.
+    """Return the mean loss of the mined triplets, 0 where there is none.
 
     Eq. (face-recognition-triplet).  emb (B, d), y (B,).
 
@@ -91,7 +93,7 @@ def center_loss(emb: Tensor, y: Tensor, centers: Tensor) -> Float[Tensor, ""]:
 
     Eq. (face-recognition-center).  emb (B, d), y (B,), centers (C, d).
 
-    Raises: ValueError unless the shapes agree; TypeError unless y holds integers.
+    Raises: ValueError unless the shapes agree; TypeError unless y is integer.
     """
     check_labelled(emb, y)
     if centers.ndim != 2 or centers.shape[1] != emb.shape[1]:

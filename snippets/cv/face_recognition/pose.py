@@ -10,7 +10,7 @@ from .checks import Pixels, check_image
 
 
 def turn(crop: Pixels, degrees: float) -> UInt8[np.ndarray, "h w 3"]:
-    """Return an aligned face turned about the vertical axis, as if on a cylinder.
+    """Return an aligned face turned about the vertical axis, as on a cylinder.
 
     Eq. (face-recognition-turn).  crop is uint8 RGB (H, W, 3), 0 to 255; what the
     camera did not see stays black.

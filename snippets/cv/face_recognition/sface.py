@@ -21,16 +21,15 @@ HALVED = {3, 5, 7, 13}  # depthwise convolutions of stride 2: 112 -> 7
 def fold(
     weight: Tensor,
     bias: Tensor | None,
-    gamma: Tensor,
-    beta: Tensor,
-    mean: Tensor,
-    var: Tensor,
+    norm: tuple[Tensor, Tensor, Tensor, Tensor],
     eps: float,
 ) -> tuple[Tensor, Tensor]:
     """Return weight and bias of a layer that does batch normalisation along.
 
-    Eq. (face-recognition-fold); the first axis of weight is the output.
+    Eq. (face-recognition-fold); norm holds gamma, beta, mean and
+    variance; the first axis of weight is the output.
     """
+    gamma, beta, mean, var = norm
     factor = gamma / (var + eps).sqrt()
     bias = torch.zeros_like(mean) if bias is None else bias
     shape = (-1,) + (1,) * (weight.ndim - 1)
@@ -38,12 +37,15 @@ def fold(
 
 
 class SFace(nn.Module):
-    """A MobileNet of 27 convolutions and one matrix: (B, 3, 112, 112) to (B, 128)."""
+    """A MobileNet: 27 convolutions and one matrix make 128 numbers of a face."""
 
     def __init__(self) -> None:
-        """Make the network with random weights, batch normalisation folded in."""
+        """Make the network with random weights, normalisation folded in."""
         super().__init__()
-        self.names, layers = ["conv_1"], [nn.Conv2d(3, 32, 3, padding=1), nn.PReLU(32)]
+        self.names, layers = (
+            ["conv_1"],
+            [nn.Conv2d(3, 32, 3, padding=1), nn.PReLU(32)],
+        )
         for i, (inputs, outputs) in enumerate(pairwise(WIDTHS), 2):
             self.names += [f"conv_{i}_dw", f"conv_{i}"]
             stride = 2 if i in HALVED else 1
@@ -72,31 +74,34 @@ class SFace(nn.Module):
     @classmethod
     @cache
     def pretrained(cls) -> "SFace":
-        """Return the network with the weights of OpenCV's model zoo, in eval mode.
+        """Return the network with the weights of OpenCV's model zoo.
 
         Raises: FileNotFoundError or ValueError as `model_file`.
         """
         stored = load_block_quantized(model_file(SFACE))
         net = cls().eval()
 
-        def norm(name: str) -> list[Tensor]:
+        def norm(name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             parts = ("gamma", "beta", "moving_mean", "moving_var")
-            return [stored[f"{name}_{part}"] for part in parts]
+            gamma, beta, mean, var = (stored[f"{name}_{part}"] for part in parts)
+            return gamma, beta, mean, var
 
-        convs, slopes = net.body[::2], net.body[1::2]
+        convs, slopes = list(net.body)[::2], list(net.body)[1::2]
         for name, conv, slope in zip(net.names, convs, slopes, strict=True):
             weight = stored[f"{name}_conv2d_weight"]
-            weight, bias = fold(weight, None, *norm(f"{name}_batchnorm"), 1e-3)
+            weight, bias = fold(weight, None, norm(f"{name}_batchnorm"), 1e-3)
             conv.load_state_dict({"weight": weight, "bias": bias})
-            slope.load_state_dict({"weight": stored[f"{name}_relu_gamma"].flatten()})
+            weight = stored[f"{name}_relu_gamma"].flatten()
+            slope.load_state_dict({"weight": weight})
         weight, bias = stored["pre_fc1_weight"], stored["pre_fc1_bias"]
         one, zero = torch.ones(1024), torch.zeros(1024)
-        factor, shift = fold(one, zero, *norm("bn1"), 2e-5)  # before the matrix
+        factor, shift = fold(one, zero, norm("bn1"), 2e-5)  # before the matrix
         factor, shift = (each.repeat_interleave(49) for each in (factor, shift))
         weight, bias = weight * factor, bias + weight @ shift
-        weight, bias = fold(weight, bias, *norm("fc1"), 2e-5)
+        weight, bias = fold(weight, bias, norm("fc1"), 2e-5)
         net.last.load_state_dict({"weight": weight, "bias": bias})
-        net.body.to(memory_format=torch.channels_last)
+        for conv in convs:
+            conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net.requires_grad_(False)
 
 
@@ -110,13 +115,18 @@ def embed(crops: Pixels, net: SFace | None = None) -> Float[np.ndarray, "b 128"]
     """
     if not len(crops):
         raise ValueError("crops must hold at least one image, got none")
-    batch = np.stack([check_image(crop) for crop in crops])
+    for crop in crops:
+        if check_image(crop).shape != (112, 112, 3):
+            raise ValueError(f"crops must be 112 x 112 x 3, got {crop.shape}")
+    batch = np.stack(crops)
     x = torch.tensor(batch).permute(0, 3, 1, 2).float()
     return normalize((net or SFace.pretrained())(x)).numpy()
 
 
 def main_face(img: Pixels) -> Float[np.ndarray, "15"]:
-    """Return the row of `detect` whose box is largest; img is uint8 RGB, 0 to 255.
+    """Return the row of `detect` whose box is largest.
+
+    img: uint8 RGB (H, W, 3), 0 to 255.
 
     Raises: ValueError where there is no face, and as `detect`.
     """

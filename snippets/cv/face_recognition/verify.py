@@ -26,7 +26,11 @@ def roc(scores: Array, labels: Array) -> tuple[Array, Array, Array]:
     tar = np.cumsum(same)[last] / same.sum()
     far = np.cumsum(~same)[last] / (~same).sum()
     start = np.zeros(1)
-    return np.append(start, far), np.append(start, tar), np.append(np.inf, scores[last])
+    return (
+        np.append(start, far),
+        np.append(start, tar),
+        np.append(np.inf, scores[last]),
+    )
 
 
 def tar_at_far(scores: Array, labels: Array, far: float) -> float:
@@ -41,7 +45,7 @@ def tar_at_far(scores: Array, labels: Array, far: float) -> float:
         raise ValueError(f"far must be > 0 and <= 1, got {far}")
     if far * impostors < 1 - 1e-9:
         raise ValueError(
-            f"far={far:g} needs at least {1 / far:.0f} impostor pairs, got {impostors}",
+            f"far={far:g} needs {1 / far:.0f} impostor pairs, got {impostors}",
         )
     fars, tars, _ = roc(scores, labels)
     return float(tars[fars <= far + 1e-12].max())
@@ -62,14 +66,15 @@ def eer(scores: Array, labels: Array) -> float:
 
 
 def best_threshold(scores: Array, labels: Array) -> float:
-    """Return the threshold that decides most pairs rightly, the highest of several.
+    """Return the threshold that decides most pairs rightly, the highest one.
 
     Raises: ValueError as `roc`.
     """
     far, tar, thresholds = roc(scores, labels)
     same = np.asarray(labels, bool)
     right = tar * same.sum() + (1 - far) * (~same).sum()
-    best = int(np.argmax(right > right.max() - 0.5))  # counts: rounding must not decide
+    # these are counts: rounding must not decide between two of them
+    best = int(np.argmax(right > right.max() - 0.5))
     return float(thresholds[best])
 
 
@@ -80,11 +85,11 @@ def kfold_accuracy(
 ) -> tuple[float, float, Float[Array, " folds"]]:
     """Return mean accuracy, its standard error, and the threshold of every fold.
 
-    Eq. (face-recognition-stderr): each fold, in the given order, is judged by the
-    threshold that is best for the others.
+    Eq. (face-recognition-stderr): each fold, in the given order, is judged by
+    the threshold that is best for the others.
 
-    Raises: ValueError unless 2 <= folds <= n and both labels remain outside every
-    fold, and as `roc`.
+    Raises: ValueError unless 2 <= folds <= n and both labels remain outside
+    every fold, and as `roc`.
     """
     scores, same = check_scores(scores, labels)
     if not 2 <= folds <= len(scores):
@@ -95,27 +100,31 @@ def kfold_accuracy(
         rest = np.delete(np.arange(len(scores)), part)
         thresholds[i] = best_threshold(scores[rest], same[rest])
         right[i] = ((scores[part] >= thresholds[i]) == same[part]).mean()
-    return float(right.mean()), float(right.std(ddof=1) / sqrt(folds)), thresholds
+    return (
+        float(right.mean()),
+        float(right.std(ddof=1) / sqrt(folds)),
+        thresholds,
+    )
 
 
 def rank_k(scores: Array, probe: Array, gallery: Array, k: int = 1) -> float:
-    """Return how often a probe's identity is among its k most similar in the gallery.
+    """Return how often a probe's mate is among its k most similar ones.
 
-    scores (P, G), identities probe (P,) and gallery (G,); a tie counts against it.
+    scores (P, G), identities probe (P,) and gallery (G,); ties count against it.
 
-    Raises: ValueError unless the shapes agree, k >= 1 and every probe has a mate.
+    Raises: ValueError unless the shapes agree, k >= 1, every probe has a mate.
     """
     scores, probe, gallery = map(np.asarray, (scores, probe, gallery))
     if scores.shape != (*probe.shape, *gallery.shape) or scores.ndim != 2:
         raise ValueError(
-            f"scores must be {(*probe.shape, *gallery.shape)}, got {scores.shape}",
+            f"scores must be {probe.shape + gallery.shape}, got {scores.shape}",
         )
     if k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
     mate = probe[:, None] == gallery
     if not mate.any(1).all():
         lonely = probe[~mate.any(1)].tolist()
-        raise ValueError(f"every probe must have a mate, these have none: {lonely}")
+        raise ValueError(f"every probe must have a mate, none for {lonely}")
     best = np.where(mate, scores, -np.inf).max(1, keepdims=True)
     ahead = (~mate & (scores >= best)).sum(1)
     return float((ahead < k).mean())
@@ -124,13 +133,13 @@ def rank_k(scores: Array, probe: Array, gallery: Array, k: int = 1) -> float:
 def pairs(emb: Array, ids: Array) -> tuple[Array, Array]:
     """Return cosine and label of every pair of rows of emb (n, d).
 
-    Raises: ValueError unless emb is (n >= 2, d) without a row of zeros and ids is
-    (n,).
+    Raises: ValueError unless emb is (n >= 2, d) without a row of zeros and ids
+    is (n,).
     """
     emb, ids = np.asarray(emb, np.float64), np.asarray(ids)
     if emb.ndim != 2 or len(emb) < 2 or ids.shape != emb.shape[:1]:
         raise ValueError(
-            f"emb and ids must be (n >= 2, d), (n,), got {emb.shape}, {ids.shape}",
+            f"emb, ids must be (n >= 2, d), (n,), got {emb.shape}, {ids.shape}",
         )
     length = np.linalg.norm(emb, axis=1, keepdims=True)
     if not length.all():

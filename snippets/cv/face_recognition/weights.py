@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +21,21 @@ SHA256 = {
     SFACE: "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 }
 
+TYPES: dict[int, Any] = {1: np.float32, 3: np.int8, 7: np.int64}
+
 
 def package_file(package: str, name: str, digest: str) -> Path:
     """Return the path of a file in an installed package, which is not imported.
 
-    Raises: FileNotFoundError where it is not installed; ValueError where the file
-    has another SHA-256 than digest.
+    Raises: FileNotFoundError where it is not installed; ValueError where the
+    file has another SHA-256 than digest.
     """
     spec = find_spec(package)
     path = Path(spec.origin).parent / name if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise FileNotFoundError(f"{name} of {package} is missing; install the extra test")
+        raise FileNotFoundError(
+            f"{name} of {package} is missing; install the extra test",
+        )
     got = sha256(path.read_bytes()).hexdigest()
     if got != digest:
         raise ValueError(f"{path.name} must have SHA-256 {digest}, got {got}")
@@ -48,7 +53,7 @@ def model_file(name: str) -> Path:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Return the number that starts at a place, seven bits a byte, and where it ends."""
+    """Return the number that starts there, seven bits a byte, and its end."""
     value = shift = 0
     while data[at] & 128:
         value |= (data[at] & 127) << shift
@@ -56,7 +61,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     return value | data[at] << shift, at + 1
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
     """Yield the number and value of every field of a protobuf message."""
     at = 0
     while at < len(data):
@@ -80,7 +85,7 @@ def _tensor(message: memoryview) -> tuple[str, np.ndarray]:
     fields = list(_fields(message))
     dims = [value for key, value in fields if key == 1]
     one = dict(fields)
-    dtype = {1: np.float32, 3: np.int8, 7: np.int64}[one[2]]
+    dtype = TYPES[one[2]]
     raw = one.get(9, one.get(4, b""))  # raw_data, or packed float_data
     return bytes(one[8]).decode(), np.frombuffer(raw, dtype).reshape(dims)
 
@@ -92,7 +97,8 @@ def read_initializers(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         model = dict(_fields(memoryview(path.read_bytes())))
-        return dict(_tensor(value) for key, value in _fields(model[7]) if key == 5)
+        graph = _fields(model[7])
+        return dict(_tensor(value) for key, value in graph if key == 5)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} is no ONNX model: {error!r}") from error
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import count
+from itertools import count, product
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ Level = tuple[Tensor, Tensor, Tensor, Tensor]  # the four maps of one stride, (c
 
 
 class _Unit(nn.Sequential):
-    """A pointwise convolution that mixes channels, a depthwise one that looks around."""
+    """A pointwise convolution mixes channels, a depthwise one looks around."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         point = nn.Conv2d(inputs, outputs, 1)
@@ -51,7 +52,8 @@ class YuNet(nn.Module):
 
         Raises: ValueError where the shape is another.
         """
-        if x.ndim != 4 or x.shape[:2] != (1, 3) or any(n % 32 for n in x.shape[2:]):
+        fits = x.ndim == 4 and x.shape[:2] == (1, 3)
+        if not fits or any(n % 32 for n in x.shape[2:]):
             shape = tuple(x.shape)
             raise ValueError(f"x must be (1, 3, 32 h, 32 w), got {shape}")
         x = self.body[0](self.stem(x).relu()).relu()
@@ -65,8 +67,9 @@ class YuNet(nn.Module):
         return self._read(found)
 
     def _read(self, found: list[Tensor]) -> list[Level]:
-        """Hand coarse features on to finer maps, then ask every head at every place."""
-        levels, above = [], None
+        """Hand coarse features on to finer maps, then ask all heads."""
+        levels: list[Tensor] = []
+        above = None
         for x, unit in zip(reversed(found), self.neck, strict=True):
             if above is not None:
                 x = x + interpolate(above, scale_factor=2, mode="nearest")
@@ -74,14 +77,18 @@ class YuNet(nn.Module):
             levels.insert(0, above)
         maps = []
         for i, x in enumerate(levels):
-            cls, obj, box, kps = (self.heads[name][i](x)[0] for name in HEADS)
+            cls, obj, box, kps = (units[i](x)[0] for units in self._units())
             maps.append((cls.sigmoid(), obj.sigmoid(), box, kps))
         return maps
+
+    def _units(self) -> list[nn.ModuleList]:
+        """Return the heads in the order of HEADS."""
+        return cast(list[nn.ModuleList], list(self.heads.values()))
 
     @classmethod
     @cache
     def pretrained(cls) -> "YuNet":
-        """Return the network with the weights of OpenCV's model zoo, in eval mode.
+        """Return the network with the weights of OpenCV's model zoo.
 
         Raises: FileNotFoundError or ValueError as `model_file`.
         """
@@ -89,7 +96,8 @@ class YuNet(nn.Module):
         net, folded = cls().eval(), count(423, 3)
 
         def fill(conv: nn.Module, weight: str, bias: str) -> None:
-            conv.load_state_dict({"weight": stored[weight], "bias": stored[bias]})
+            state = {"weight": stored[weight], "bias": stored[bias]}
+            conv.load_state_dict(state)
 
         fill(net.stem, "420", "421")
         names = ["model0.conv2"]
@@ -100,11 +108,14 @@ class YuNet(nn.Module):
             fill(unit[0], f"{name}.conv1.weight", f"{name}.conv1.bias")
             number = next(folded)
             fill(unit[1], f"{number}", f"{number + 1}")
-        for head, units in net.heads.items():
-            for i, unit in enumerate(units):
-                for j in (0, 1):
-                    name = f"bbox_head.multi_level_{head}.{i}.conv{j + 1}"
-                    fill(unit[j], f"{name}.weight", f"{name}.bias")
+        for head, units in zip(HEADS, net._units(), strict=True):
+            for i, j in product(range(3), range(2)):
+                name = f"bbox_head.multi_level_{head}.{i}.conv{j + 1}"
+                fill(
+                    list(units[i].children())[j],
+                    f"{name}.weight",
+                    f"{name}.bias",
+                )
         return net.requires_grad_(False)
 
 
@@ -119,11 +130,14 @@ def decode(
     Raises: ValueError unless there are as many levels as strides.
     """
     if len(outputs) != len(strides):
-        raise ValueError(f"{len(strides)} strides need as many levels, got {len(outputs)}")
+        raise ValueError(
+            f"{len(strides)} strides need as many levels, got {len(outputs)}",
+        )
     rows = []
     for (cls, obj, box, kps), stride in zip(outputs, strides, strict=True):
         height, width = cls.shape[-2:]
-        row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        row = torch.arange(height)[:, None].expand(height, width)
+        column = torch.arange(width).expand(height, width)
         place = torch.stack([column, row])
         center = (place + box[:2]) * stride
         size = box[2:].exp() * stride
@@ -135,7 +149,7 @@ def decode(
 
 
 def nms(boxes: Tensor, scores: Tensor, iou: float = 0.3) -> Int[Tensor, " kept"]:
-    """Return the indices of boxes (n, 4) that no better one covers by more than iou.
+    """Return the indices of boxes (n, 4) that no better one overlaps too much.
 
     Boxes are x, y, w, h; the best comes first.
 
@@ -143,7 +157,7 @@ def nms(boxes: Tensor, scores: Tensor, iou: float = 0.3) -> Int[Tensor, " kept"]
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
         shapes = f"{tuple(boxes.shape)} and {tuple(scores.shape)}"
-        raise ValueError(f"boxes and scores must be (n, 4) and (n,), got {shapes}")
+        raise ValueError(f"boxes, scores must be (n, 4), (n,), got {shapes}")
     if not 0 <= iou <= 1:
         raise ValueError(f"iou must lie between 0 and 1, got {iou}")
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
@@ -153,7 +167,8 @@ def nms(boxes: Tensor, scores: Tensor, iou: float = 0.3) -> Int[Tensor, " kept"]
         best, left = left[0], left[1:]
         kept.append(best.item())
         corner = torch.maximum(low[left], low[best])
-        shared = (torch.minimum(high[left], high[best]) - corner).clamp(min=0).prod(1)
+        sides = torch.minimum(high[left], high[best]) - corner
+        shared = sides.clamp(min=0).prod(1)
         left = left[shared <= iou * (area[left] + area[best] - shared)]
     return torch.tensor(kept, dtype=torch.long)
 
@@ -165,12 +180,13 @@ def detect(
     iou: float = 0.3,
     net: YuNet | None = None,
 ) -> Float[np.ndarray, "faces 15"]:
-    """Return the faces in img (uint8 RGB, 0 to 255), the surest first, perhaps none.
+    """Return the faces in img (uint8 RGB, 0 to 255), the surest first.
 
-    A row: x, y, w, h, five landmarks (x, y), score, in pixels of img.
+    Perhaps there is none.  A row: x, y, w, h, five landmarks (x, y), score, in
+    pixels of img.
 
-    Raises: ValueError or TypeError unless img is an image; ValueError unless score
-    and iou lie between 0 and 1.
+    Raises: ValueError or TypeError unless img is an image; ValueError unless
+    score and iou lie between 0 and 1.
     """
     img = check_image(img)
     if not 0 <= score <= 1:
