@@ -33,7 +33,7 @@ def turn(crop: Pixels, degrees: float) -> UInt8[np.ndarray, "h w 3"]:
 
 def one_to_many(
     crop: Pixels,
-    degrees: tuple[float, ...] = (-20, 20),
+    degrees: tuple[float, ...] = (-20.0, 20.0),
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
     """Return a face, its turned views, and the mirror image of each.
 
