@@ -58,7 +58,13 @@ INPUTS = {
     "faces": 100,
     "components": 40,
     "shots": 8,
-    "digits": {"train": 1000, "seen": 7, "steps": 500, "scale": 16.0, "seeds": [0, 1, 2]},
+    "digits": {
+        "train": 1000,
+        "seen": 7,
+        "steps": 500,
+        "scale": 16.0,
+        "seeds": [0, 1, 2],
+    },
     "losses": [
         *("softmax", "norm", "sphere", "cos", "arc"),
         *("contrastive", "triplet", "center"),
@@ -186,7 +192,11 @@ def degraded(img: Image) -> dict[str, Any]:
     own = embed([crop])[0].astype(float)
     landmarks = main_face(img)[4:14].reshape(5, 2)
     grey = np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    spoiled = {"swapped": crop[:, :, ::-1].copy(), "grey": grey, "mirror": crop[:, ::-1].copy()}
+    spoiled = {
+        "swapped": crop[:, :, ::-1].copy(),
+        "grey": grey,
+        "mirror": crop[:, ::-1].copy(),
+    }
     found: dict[str, Any] = {
         name: round(float(own @ embed([one])[0]), 4) for name, one in spoiled.items()
     }
@@ -260,7 +270,11 @@ def small_faces(count: int, components: int, shots: int) -> dict[str, Any]:
         return [warp_affine(img, M, (112, 112)) for img in images]
 
     half = count // 2
-    train, gallery, probes = flat(faces[:half]), flat(faces[half:]), flat(moved[half:])
+    train, gallery, probes = (
+        flat(faces[:half]),
+        flat(faces[half:]),
+        flat(moved[half:]),
+    )
     rows = {"pixels": judge(gallery, probes)}
     for name, whiten in (("pca", False), ("whitened", True)):
         pca = PCA(components, whiten).fit(train)
@@ -346,12 +360,22 @@ def loss_of(name: str, head: nn.Module, x: Tensor, y: Tensor, centers: Tensor) -
 
 
 def train(
-    name: str, x: Tensor, y: Tensor, steps: int, seed: int, s: float = 16.0, d: int = 16
+    name: str,
+    x: Tensor,
+    y: Tensor,
+    steps: int,
+    seed: int,
+    s: float = 16.0,
+    d: int = 16,
 ) -> tuple[nn.Module, nn.Module]:
     """Fit network and head to digits x (n, 1, 8, 8) of classes y, 128 at a time."""
     torch.manual_seed(seed)
     classes = int(y.max()) + 1
-    net, head, centers = network(d), head_of(name, d, classes, s), torch.zeros(classes, d)
+    net, head, centers = (
+        network(d),
+        head_of(name, d, classes, s),
+        torch.zeros(classes, d),
+    )
     optimizer = torch.optim.Adam([*net.parameters(), *head.parameters()], 1e-3)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
@@ -424,7 +448,12 @@ def run(**inputs: Any) -> dict[str, Any]:
         "astronaut": photo("skimage", "data/astronaut.png"),
         "hopper": photo("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
     }
-    found: dict[str, Any] = {"photos": {}, "small": {}, "digits": {}, "classes": {}}
+    found: dict[str, Any] = {
+        "photos": {},
+        "small": {},
+        "digits": {},
+        "classes": {},
+    }
     for name, img in photos.items():
         crop = aligned(img)
         found["photos"][name] = {

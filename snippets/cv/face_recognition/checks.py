@@ -90,8 +90,9 @@ def check_scores(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np
         )
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite, got nan or inf among them")
-    if set(np.unique(labels).tolist()) != {0, 1}:
+    same = labels == 1
+    if not (same | (labels == 0)).all() or same.all() or not same.any():
         raise ValueError(
             f"labels must hold both 0 and 1, got {np.unique(labels).tolist()}",
         )
-    return scores, labels.astype(bool)
+    return scores, same

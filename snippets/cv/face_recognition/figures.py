@@ -132,9 +132,21 @@ def figure_cuts():
             values = [v for k, v in found[way].items() if (k.count("obama") == 2) == wanted]
             place = i + (0.12 if wanted else -0.12) + np.zeros(len(values))
             label = ("同一个人" if wanted else "不同的人") if i == 0 else None
-            ax.scatter(place, values, color=plot.CYCLE[color], marker=marker, s=34, label=label)
+            ax.scatter(
+                place,
+                values,
+                color=plot.CYCLE[color],
+                marker=marker,
+                s=34,
+                label=label,
+            )
     ax.axhline(0.363, color=plot.MUTED, lw=1, ls="--")
-    ax.set(xticks=range(5), xticklabels=list(names.values()), xlim=(-0.5, 4.5), ylim=(-0.05, 1))
+    ax.set(
+        xticks=range(5),
+        xticklabels=list(names.values()),
+        xlim=(-0.5, 4.5),
+        ylim=(-0.05, 1),
+    )
     ax.set_title("余弦", loc="left", fontsize=12)
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper right", ncols=2)
@@ -254,7 +266,12 @@ def figure_boundary():
         for part, color in ((one, 0), (two, 1)):
             levels = [0.5, 1.5]
             ax.contourf(
-                grid, grid, part.astype(float), levels, colors=[plot.CYCLE[color]], alpha=0.5
+                grid,
+                grid,
+                part.astype(float),
+                levels,
+                colors=[plot.CYCLE[color]],
+                alpha=0.5,
             )
         ax.set(xticks=[0, 90], yticks=[0, 90], aspect="equal")
         ax.set_title(name, fontsize=11)
@@ -276,7 +293,13 @@ def figure_plane():
         colors = [plot.CYCLE[k] for k in found[name]["classes"]]
         ax.scatter(x, y, c=colors, s=5)
         far = 1.05 * max(map(abs, x + y))
-        ax.set(xlim=(-far, far), ylim=(-far, far), aspect="equal", xticks=[], yticks=[])
+        ax.set(
+            xlim=(-far, far),
+            ylim=(-far, far),
+            aspect="equal",
+            xticks=[],
+            yticks=[],
+        )
         ax.axhline(0, color=plot.GRID, lw=1, zorder=0)
         ax.axvline(0, color=plot.GRID, lw=1, zorder=0)
         ax.set_title(title, fontsize=12)
@@ -306,10 +329,21 @@ def figure_open_set():
         for i, name in enumerate(names):
             one = found[name][kind]
             ax.plot(
-                (one["least"], one["largest"]), (i, i), color=plot.CYCLE[color], lw=4, alpha=0.4
+                (one["least"], one["largest"]),
+                (i, i),
+                color=plot.CYCLE[color],
+                lw=4,
+                alpha=0.4,
             )
             label = title if i == 0 else None
-            ax.scatter(one["mean"], i, color=plot.CYCLE[color], s=40, zorder=3, label=label)
+            ax.scatter(
+                one["mean"],
+                i,
+                color=plot.CYCLE[color],
+                s=40,
+                zorder=3,
+                label=label,
+            )
     ax.set(yticks=range(8), yticklabels=list(names.values()), ylim=(7.6, -0.6))
     ax.set(xlim=(0, 0.4), xlabel="EER，三个种子的平均与范围")
     ax.grid(axis="y", visible=False)

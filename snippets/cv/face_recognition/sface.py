@@ -101,7 +101,9 @@ class SFace(nn.Module):
         weight, bias = fold(weight, bias, norm("fc1"), 2e-5)
         net.last.load_state_dict({"weight": weight, "bias": bias})
         for conv in convs:
-            conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            conv.to(  # type: ignore[call-overload]
+                memory_format=torch.channels_last,
+            )
         return net.requires_grad_(False)
 
 

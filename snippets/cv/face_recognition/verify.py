@@ -94,15 +94,26 @@ def kfold_accuracy(
     scores, same = check_scores(scores, labels)
     if not 2 <= folds <= len(scores):
         raise ValueError(f"folds must be 2 to {len(scores)}, got {folds}")
-    parts = np.array_split(np.arange(len(scores)), folds)
-    right, thresholds = np.empty(folds), np.empty(folds)
-    for i, part in enumerate(parts):
-        rest = np.delete(np.arange(len(scores)), part)
-        thresholds[i] = best_threshold(scores[rest], same[rest])
-        right[i] = ((scores[part] >= thresholds[i]) == same[part]).mean()
+    sizes = [len(part) for part in np.array_split(scores, folds)]
+    fold = np.repeat(np.arange(folds), sizes)
+    for each in (same, ~same):
+        if (np.bincount(fold, each) == each.sum()).any():
+            raise ValueError("labels must hold both 0 and 1 outside every fold")
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    # a row per fold, which sees all pairs but its own
+    gain = np.where(same, 1, -1)[order] * (
+        fold[order] != np.arange(folds)[:, None]  # (folds, n), by falling score
+    )
+    last = np.append(np.diff(falling) < 0, True)  # equal scores go together
+    right = np.cumsum(gain, axis=1)[:, last]  # up to a constant per fold
+    best = np.column_stack([np.zeros(folds), right]).argmax(1)
+    thresholds = np.append(np.inf, falling[last])[best]
+    hit = (scores >= thresholds[fold]) == same
+    accuracy = np.bincount(fold, hit) / sizes
     return (
-        float(right.mean()),
-        float(right.std(ddof=1) / sqrt(folds)),
+        float(accuracy.mean()),
+        float(accuracy.std(ddof=1) / sqrt(folds)),
         thresholds,
     )
 
