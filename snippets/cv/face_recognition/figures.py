@@ -3,7 +3,7 @@
 ARTICLE = "cv/face-recognition"
 
 
-def _figure_picture(text):
+def figure_picture(text):
     """Return the pixels of a JPEG in base64."""
     from base64 import b64decode
     from io import BytesIO
@@ -27,11 +27,11 @@ def figure_pipeline():
     row = np.array(found["row"])
     fig = Figure(figsize=(6.6, 3.3))
     axes = fig.subplots(1, 3, width_ratios=(1, 0.8, 1.1))
-    axes[0].imshow(_figure_picture(found["photo"]), extent=(0, 512, 512, 0))
+    axes[0].imshow(figure_picture(found["photo"]), extent=(0, 512, 512, 0))
     x, y, w, h = row[:4]
     axes[0].add_patch(Rectangle((x, y), w, h, fill=False, ec=plot.CYCLE[5], lw=2))
     axes[0].scatter(*row[4:14].reshape(5, 2).T, color=plot.CYCLE[4], s=9, zorder=3)
-    axes[1].imshow(_figure_picture(found["crop"]), extent=(0, 112, 112, 0))
+    axes[1].imshow(figure_picture(found["crop"]), extent=(0, 112, 112, 0))
     axes[1].scatter(*ARCFACE_TEMPLATE.T, color=plot.CYCLE[4], s=30, marker="+", zorder=3)
     numbers = np.array(found["embedding"])
     axes[2].barh(range(128), numbers, 1, color=plot.CYCLE[0], lw=0)
@@ -179,7 +179,7 @@ def figure_views():
 
     from snippets.common import records
 
-    picture = _figure_picture(records.load(ARTICLE).results["photos"]["hopper"]["views"])
+    picture = figure_picture(records.load(ARTICLE).results["photos"]["hopper"]["views"])
     order = [1, 2, 0, 3, 4]
     titles = ["-40°", "-20°", "原图", "20°", "40°"]
     fig = Figure(figsize=(6.6, 1.75))
