@@ -63,7 +63,9 @@ def figure_decode():
     arrow = {"arrowstyle": "->", "color": plot.INK}
     ax.annotate("", (3.65, 2.93), (3.05, 2.07), arrowprops=arrow)
     ax.text(2.9, 1.75, "$(c,r)$", ha="right", color=plot.CYCLE[0], fontsize=13)
-    ax.text(3.85, 3.3, "$(c+d_x,\\ r+d_y)$", color=plot.CYCLE[1], fontsize=12)
+    behind = {"fc": plot.PAPER, "ec": "none", "pad": 1}
+    place = {"ha": "center", "color": plot.CYCLE[1], "fontsize": 12, "bbox": behind}
+    ax.text(3.7, 3.75, "$(c+d_x,\\ r+d_y)$", **place)
     ax.text(3.7, 5.55, "$e^{d_w}$", ha="center", color=plot.CYCLE[1], fontsize=13)
     ax.text(5.65, 1.6, "$e^{d_h}$", color=plot.CYCLE[1], fontsize=13)
     ax.set(xlim=(-0.1, 8.1), ylim=(6.1, -0.1), aspect="equal")
