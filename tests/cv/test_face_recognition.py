@@ -985,7 +985,7 @@ def test_a_short_training_already_shows_it():
     known, old, new = y < 7, test_y < 7, test_y >= 7
     found = {}
     for name in ("softmax", "arc"):
-        net, _ = recorded.train(name, x[known], y[known], 150, 0)
+        net, _ = recorded.train(name, x[known], y[known], 100, 0)
         with torch.no_grad():
             emb = normalize(net(test_x)).numpy()
         ids = test_y.numpy()
