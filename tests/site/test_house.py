@@ -11,7 +11,7 @@ from _ext.contract import SHARED
 
 ROOT = Path(__file__).parents[2]
 FOUNDATION = {"numpy", "scipy", "torch", "jaxtyping"} | set(sys.stdlib_module_names)
-ORACLES = {"gensim"}  # `make rerun` has the test extra, so a recorded run may compare with them
+ORACLES = {"cv2", "gensim"}  # `make rerun` has the test extra, so a recorded run may use them
 PLOTTING = {"matplotlib", "cycler"}
 
 
