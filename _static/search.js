@@ -16,7 +16,7 @@
   const plain = (text) =>
     text
       .replace(/[！-～]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
-      .replace(/[A-Z]/g, (c) => c.toLowerCase());
+      .replace(/\p{Lu}/gu, (c) => (c.toLowerCase().length === c.length ? c.toLowerCase() : c));
 
   // A function that lists where a word stands in a plain text, as [start, end] pairs.
   const finder = (word) => {
