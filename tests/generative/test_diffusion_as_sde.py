@@ -1,7 +1,7 @@
 """Each test is a sentence of generative/diffusion-as-sde."""
 
 from itertools import pairwise
-from math import exp, log, sqrt
+from math import exp, log, pi, sqrt
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 import torchsde
 from scipy.integrate import solve_ivp
 
+from snippets.common.data import small_digits
 from snippets.generative.diffusion_as_sde import (
     VPSDE,
     LinearSDE,
@@ -28,6 +29,7 @@ from snippets.generative.diffusion_as_sde import (
     schedule_of,
     stratonovich_integral,
 )
+from snippets.generative.diffusion_as_sde.figures import figure_seven
 from snippets.generative.gaussian_mixture import GaussianMixture, three_islands
 
 
@@ -277,6 +279,22 @@ def test_from_coefficients_and_back(sde):
     torch.testing.assert_close(brownian.sigma(0.25), real(1.0))
 
 
+def test_from_coefficients_has_order_four_where_f_bends():
+    """ln alpha is the integral of f, and sigma^2 = alpha^2 - 1 if g^2 = 2 f."""
+    t = torch.linspace(0, 1, 9, dtype=torch.float64)
+    errors = []
+    for n in (8, 16):
+        moments = LinearSDE.from_coefficients(
+            lambda t: 3 * (5 * t).sin() ** 2, lambda t: 6 * (5 * t).sin() ** 2, n
+        )
+        log_alpha = 3 * (t / 2 - (10 * t).sin() / 20)
+        off = moments.alpha(t).log() - log_alpha
+        var = moments.sigma(t) ** 2 / ((2 * log_alpha).exp() - 1).clamp(min=1e-9) - 1
+        errors.append((off.abs().max().item(), var[-1].abs().item()))
+    for one, other in zip(*errors, strict=True):
+        assert log(one / other, 2) > 3.5
+
+
 def test_coefficients_by_autograd_are_the_closed_ones():
     t = torch.linspace(0.01, 1, 50, dtype=torch.float64)
     torch.testing.assert_close(Plain().drift_coef(t), VPSDE().drift_coef(t))
@@ -482,6 +500,25 @@ def test_final_variances(T, small, large, point_small, point_large):
         assert ratio == pytest.approx(value, abs=6e-4)
 
 
+@pytest.mark.parametrize("power", [0.25, 0.5, 1.0])
+def test_what_the_end_of_the_chain_differs_from_noise(power):
+    """KL(q(x_T | x_0) || N(0, 1)) by summing over a grid is the closed form, 1e-5 bits."""
+    a = ddpm_schedule(1000)[1][-1]
+    grid = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+    log_q = -((grid - a.sqrt() * power**0.5) ** 2) / (2 * (1 - a)) - (1 - a).log() / 2
+    density = log_q.exp() / sqrt(2 * pi) * (grid[1] - grid[0])
+    summed = (density * (log_q + grid**2 / 2)).sum().item()
+    closed = ((a * power - a - (-a).log1p()) / 2).item()
+    assert summed == pytest.approx(closed, rel=1e-6)
+    assert 5e-6 < closed / log(2) < 5e-5
+
+
+def test_the_seven_of_the_figure_is_the_seven_of_the_doctest():
+    pixels = torch.tensor(small_digits()[0][7]).double()
+    digit = (pixels - pixels.mean()) / pixels.std()
+    torch.testing.assert_close(figure_seven().flatten(), digit)
+
+
 # Backwards
 
 
@@ -503,6 +540,27 @@ def test_bayes_and_the_reverse_sde_differ_by_the_second_order():
     for one, other in pairwise(gaps):
         for a, b in zip(one, other, strict=True):
             assert abs(log(a / b, 2) - 2) < 0.02
+
+
+def test_bayes_and_the_reverse_sde_differ_by_the_second_order_where_the_score_bends():
+    """Mean, and trace of the covariance, of p(x_t | x_(t+h)) for the mixture."""
+    sde, mixture, t = VPSDE(), three_islands(), 0.4
+    y = mixture.sample(50, seeded())
+    drift = reverse_drift(sde, exact_score(sde, mixture))
+    law = mixture.perturb(sde.alpha(t), sde.sigma(t))
+    gaps = []
+    for h in (0.004, 0.002, 0.001):
+        later = mixture.perturb(sde.alpha(t + h), sde.sigma(t + h))
+        a = sde.alpha(t + h) / sde.alpha(t)
+        b2 = sde.sigma(t + h) ** 2 - (a * sde.sigma(t)) ** 2
+        mean = law.posterior_mean(y, a, b2.sqrt())
+        spread = b2 / a**2 * (2 + b2 * later.laplacian(y))  # b^2 / a times the mean's divergence
+        ours = y - h * drift(y, t + h), 2 * h * sde.diffusion2(t + h)
+        worst = [(mean - ours[0]).abs().max().item(), (spread - ours[1]).abs().max().item()]
+        gaps.append(worst)
+    for one, other in pairwise(gaps):
+        for wide, narrow in zip(one, other, strict=True):
+            assert abs(log(wide / narrow, 2) - 2) < 0.02
 
 
 @pytest.mark.parametrize("sde", [VPSDE(), VE(), SubVP()])
