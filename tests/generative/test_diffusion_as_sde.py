@@ -284,6 +284,22 @@ def test_from_coefficients_and_back(sde):
     torch.testing.assert_close(brownian.sigma(0.25), real(1.0))
 
 
+def test_from_coefficients_has_order_four_where_f_bends():
+    """ln alpha is the integral of f, and sigma^2 = alpha^2 - 1 if g^2 = 2 f."""
+    t = torch.linspace(0, 1, 9, dtype=torch.float64)
+    errors = []
+    for n in (8, 16):
+        moments = LinearSDE.from_coefficients(
+            lambda t: 3 * (5 * t).sin() ** 2, lambda t: 6 * (5 * t).sin() ** 2, n
+        )
+        log_alpha = 3 * (t / 2 - (10 * t).sin() / 20)
+        off = moments.alpha(t).log() - log_alpha
+        var = moments.sigma(t) ** 2 / ((2 * log_alpha).exp() - 1).clamp(min=1e-9) - 1
+        errors.append((off.abs().max().item(), var[-1].abs().item()))
+    for one, other in zip(*errors, strict=True):
+        assert log(one / other, 2) > 3.5
+
+
 def test_coefficients_by_autograd_are_the_closed_ones():
     t = torch.linspace(0.01, 1, 50, dtype=torch.float64)
     torch.testing.assert_close(Plain().drift_coef(t), VPSDE().drift_coef(t))
