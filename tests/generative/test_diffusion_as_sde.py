@@ -30,7 +30,7 @@ from snippets.generative.diffusion_as_sde import (
     stratonovich_integral,
 )
 from snippets.generative.diffusion_as_sde.figures import figure_seven
-from snippets.generative.gaussian_mixture import GaussianMixture, three_islands
+from snippets.generative.gaussian_mixture import three_islands
 
 
 def seeded(seed=0):
@@ -69,9 +69,14 @@ class Plain(LinearSDE):
         return VPSDE().sigma(t)
 
 
-def standard_gaussian(variance=4.0):
-    cov = torch.full((1, 1, 1), variance, dtype=torch.float64)
-    return GaussianMixture(real([1.0]), torch.zeros(1, 1, dtype=torch.float64), cov)
+class Rooted(LinearSDE):
+    """A root that starts at 0, where it has no slope."""
+
+    def alpha(self, t):
+        return 1 + 0 * check_time(t)
+
+    def sigma(self, t):
+        return check_time(t).sqrt()
 
 
 # Brownian motion and its integrals
@@ -667,13 +672,67 @@ SCHEDULE = ddpm_schedule(10)
     [
         (lambda: brownian_increments(-3), "n_steps must be an integer >= 1, got -3"),
         (lambda: brownian_increments(True), "n_steps must be an integer >= 1, got True"),
-        (lambda: brownian_increments(2, (), 0.0), r"T must be > 0, got 0\.0"),
+        (lambda: brownian_increments(2, (), 0.0), r"T must be > 0 and finite, got 0\.0"),
+        (lambda: brownian_increments(2, (), float("inf")), "T must be > 0 and finite, got inf"),
+        (
+            lambda: euler_maruyama(*STILL, ONE.long(), GRID),
+            r"x0 must hold floats, got torch\.int64",
+        ),
+        (
+            lambda: euler_maruyama(*STILL, ONE, real([0.0, float("nan"), 1.0])),
+            r"ts must strictly increase or decrease, got \[0\.0, nan, 1\.0\]",
+        ),
+        (
+            lambda: euler_maruyama(*STILL, ONE, GRID[:0]),
+            r"two or more times, got the shape \(0,\)",
+        ),
+        (lambda: Rooted().diffusion2(0.0), "t must have a finite slope, got 0"),
+        (
+            lambda: VPSDE(0.1, float("inf")),
+            r"0 < beta_min <= beta_max < inf, got 0\.1 and inf",
+        ),
+        (
+            lambda: LinearSDE.from_coefficients(lambda t: t / 0, lambda t: t),
+            "f must be finite, got nan",
+        ),
+        (
+            lambda: LinearSDE.from_coefficients(lambda t: t, lambda t: t, True),
+            "n_steps must be an integer >= 1, got True",
+        ),
+        (
+            lambda: fokker_planck_residual(VPSDE(), lambda x, t: x, ONE, 0.5),
+            r"log_prob_fn must give the shape \(3,\), got \(3, 1\)",
+        ),
+        (
+            lambda: reverse_drift(VPSDE(), STILL[0], float("inf")),
+            "lam must be >= 0 and finite, got inf",
+        ),
+        (
+            lambda: ddpm_posterior(ONE, ONE, 1, SCHEDULE, "optimal", -1.0),
+            "x0_variance must be >= 0, got -1",
+        ),
+        (
+            lambda: ddpm_posterior(ONE, ONE, 1, SCHEDULE, "optimal", float("nan")),
+            "x0_variance must be >= 0, got nan",
+        ),
+        (
+            lambda: ddpm_posterior(ONE, ONE, True, SCHEDULE),
+            "t must be an integer from 1 to 10, got True",
+        ),
+        (
+            lambda: ddpm_posterior(ONE, ONE, 9, (SCHEDULE[0], SCHEDULE[1][:3])),
+            r"schedule must be betas and alpha_bar, got the shapes \[\(10,\), \(3,\)\]",
+        ),
+        (
+            lambda: ddpm_final_variance(SCHEDULE, float("inf")),
+            "data_variance must be > 0 and finite, got inf",
+        ),
         (lambda: ito_integral(GRID, GRID), r"one more row than dW .* got \(5,\) and \(5,\)"),
         (lambda: stratonovich_integral(GRID, ONE), r"one more row .* got \(5,\) and \(3, 1\)"),
         (lambda: ou_increments(0, (), 1.0), "n_steps must be an integer >= 1, got 0"),
-        (lambda: ou_increments(2, (), 0.0), r"a must be > 0, got 0\.0"),
+        (lambda: ou_increments(2, (), 0.0), r"a must be > 0 and finite, got 0\.0"),
         (lambda: ou_errors(0, 1.0, 1.0, 1.0), "n_steps must be an integer >= 1, got 0"),
-        (lambda: ou_errors(2, -1.0, 1.0, 1.0), r"a must be > 0, got -1\.0"),
+        (lambda: ou_errors(2, -1.0, 1.0, 1.0), r"a must be > 0 and finite, got -1\.0"),
         (
             lambda: euler_maruyama(*STILL, ONE, real([0.0, 0.5, 0.5])),
             r"ts must strictly increase or decrease, got \[0\.0, 0\.5, 0\.5\]",
@@ -700,8 +759,8 @@ SCHEDULE = ddpm_schedule(10)
             lambda: VPSDE().marginal(ONE, GRID),
             r"t must be one number or 3, one per point, got shape \(5,\)",
         ),
-        (lambda: VPSDE(0.0, 1.0), r"0 < beta_min <= beta_max, got 0\.0 and 1\.0"),
-        (lambda: VPSDE(2.0, 1.0), r"0 < beta_min <= beta_max, got 2\.0 and 1\.0"),
+        (lambda: VPSDE(0.0, 1.0), r"0 < beta_min <= beta_max < inf, got 0\.0 and 1\.0"),
+        (lambda: VPSDE(2.0, 1.0), r"0 < beta_min <= beta_max < inf, got 2\.0 and 1\.0"),
         (lambda: VPSDE().discretize(10), r"beta_max / N must be < 1, got 20\.0 / 10"),
         (lambda: VPSDE().discretize(1), "N must be an integer >= 2, got 1"),
         (lambda: VPSDE().discretize(-5, exact=True), "N must be an integer >= 1, got -5"),
@@ -711,10 +770,10 @@ SCHEDULE = ddpm_schedule(10)
         ),
         (
             lambda: LinearSDE.from_coefficients(lambda t: 0 * t, lambda t: t, 0),
-            "n_steps must be an int >= 1, got 0",
+            "n_steps must be an integer >= 1, got 0",
         ),
         (lambda: VPSDE().tabulate(ONE), r"ts must be a vector, got the shape \(3, 1\)"),
-        (lambda: reverse_drift(VPSDE(), STILL[0], -1.0), r"lam must be >= 0, got -1\.0"),
+        (lambda: reverse_drift(VPSDE(), STILL[0], -1.0), r"lam must be >= 0 and finite, got -1\.0"),
         (
             lambda: fokker_planck_residual(VPSDE(), lambda x, t: x, GRID, 0.5),
             r"x must have the shape \(n, d\), got \(5,\)",
@@ -765,7 +824,7 @@ SCHEDULE = ddpm_schedule(10)
         ),
         (
             lambda: ddpm_final_variance(SCHEDULE, 0.0),
-            r"data_variance must be > 0, got 0\.0",
+            r"data_variance must be > 0 and finite, got 0\.0",
         ),
         (lambda: ddpm_final_variance(SCHEDULE, 1.0, "none"), "variance must be one of"),
     ],

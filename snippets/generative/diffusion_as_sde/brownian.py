@@ -1,7 +1,7 @@
 """Brownian motion on a grid: its increments, two integrals, and the Euler-Maruyama method."""
 
 from collections.abc import Callable
-from math import exp, expm1
+from math import exp, expm1, inf
 
 import torch
 from jaxtyping import Float
@@ -22,12 +22,12 @@ def brownian_increments(
     """Draw the increments of Brownian motion over n equal steps up to T.
 
     Eq. (diffusion-as-sde-increment); shape (n_steps, *shape).
-    Raises: ValueError unless n_steps is an integer >= 1 and T > 0.
+    Raises: ValueError unless n_steps is an integer >= 1 and 0 < T < inf.
     """
     if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
         raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
-    if not T > 0:
-        raise ValueError(f"T must be > 0, got {T}")
+    if not 0 < T < inf:
+        raise ValueError(f"T must be > 0 and finite, got {T}")
     z = torch.randn(n_steps, *shape, generator=generator, dtype=dtype)
     return (T / n_steps) ** 0.5 * z
 
@@ -42,7 +42,8 @@ def ou_increments(
     """Draw dW and, of the same path, I of Eq. (diffusion-as-sde-ou).
 
     Their covariance is Eq. (diffusion-as-sde-ou-noise).
-    Raises: ValueError unless n_steps is an integer >= 1, a > 0 and T > 0.
+    Raises: ValueError unless n_steps is an integer >= 1, and a and T are
+    positive and finite.
     """
     dW = brownian_increments(n_steps, shape, T, generator)
     h, c, v = _ou_noise(n_steps, a, T)
@@ -58,8 +59,8 @@ def _ou_noise(n_steps: int, a: Number, T: Number) -> tuple[float, float, float]:
     """
     if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
         raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
-    if not a > 0:
-        raise ValueError(f"a must be > 0, got {a}")
+    if not 0 < a < inf:
+        raise ValueError(f"a must be > 0 and finite, got {a}")
     h = T / n_steps
     return h, -expm1(-a * h) / a, -expm1(-2 * a * h) / (2 * a)
 
@@ -157,8 +158,10 @@ def euler_maruyama(
     Eq. (diffusion-as-sde-em); where ts decreases, dt < 0.
     Returns the last x, or with return_path all of them, (len(ts), *x0.shape).
     Raises: ValueError unless ts has two or more entries that strictly increase
-    or strictly decrease, and dW and the drift fit x0.
+    or strictly decrease, x0 holds floats, and dW and the drift fit x0.
     """
+    if not x0.is_floating_point():
+        raise ValueError(f"x0 must hold floats, got {x0.dtype}")
     if ts.ndim != 1 or len(ts) < 2:
         raise ValueError(
             f"ts must hold two or more times, got the shape {tuple(ts.shape)}",

@@ -1,6 +1,7 @@
 """DDPM's chain of T steps: schedule, posterior with three variances, ancestral sampling."""
 
 from collections.abc import Callable
+from math import inf
 
 import torch
 from jaxtyping import Float
@@ -49,10 +50,16 @@ def _coefficients(
     """Return the weights of x_0 and x_t in the mean, and the variance.
 
     Eq. (diffusion-as-sde-posterior).
-    Raises: ValueError unless t is an integer from 1 to T.
+    Raises: ValueError unless the schedule is a pair of vectors of one length,
+    and t is an integer from 1 to T.
     """
+    shapes = [tuple(part.shape) for part in schedule]
+    if len(shapes) != 2 or len(shapes[0]) != 1 or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"schedule must be betas and alpha_bar, got the shapes {shapes}",
+        )
     betas, alpha_bar = schedule
-    if not isinstance(t, int) or not 1 <= t <= len(betas):
+    if not isinstance(t, int) or isinstance(t, bool) or not 1 <= t <= len(betas):
         raise ValueError(
             f"t must be an integer from 1 to {len(betas)}, got {t!r}",
         )
@@ -76,7 +83,7 @@ def ddpm_posterior(
     Eqs. (diffusion-as-sde-posterior) and (diffusion-as-sde-optimal); t = 1..T.
     x0_variance is Var[x_0 | x_t], which "optimal" needs.
     Raises: ValueError unless t is in 1..T, the shapes agree, the variance is
-    known, and x0_variance is there if and only if it is optimal.
+    known, and x0_variance >= 0 is there if and only if it is optimal.
     """
     if variance not in VARIANCES:
         raise ValueError(
@@ -85,6 +92,10 @@ def ddpm_posterior(
     if (x0_variance is None) == (variance == "optimal"):
         needs = "needs" if variance == "optimal" else "does not use"
         raise ValueError(f"variance {variance!r} {needs} x0_variance")
+    spread = torch.as_tensor(0.0 if x0_variance is None else x0_variance)
+    if not (spread >= 0).all():
+        least = spread.min().item()
+        raise ValueError(f"x0_variance must be >= 0, got {least:g}")
     if x_t.shape != x0_hat.shape:
         shapes = f"{tuple(x_t.shape)} and {tuple(x0_hat.shape)}"
         raise ValueError(
@@ -139,10 +150,11 @@ def ddpm_final_variance(
 
     The data are N(0, data_variance), eps_fn is exact, and every step is linear:
     Eq. (diffusion-as-sde-recursion).
-    Raises: ValueError unless data_variance > 0 and the variance is known.
+    Raises: ValueError unless 0 < data_variance < inf and the variance is known.
     """
-    if not data_variance > 0:
-        raise ValueError(f"data_variance must be > 0, got {data_variance}")
+    if not 0 < data_variance < inf:
+        got = f"got {data_variance}"
+        raise ValueError(f"data_variance must be > 0 and finite, {got}")
     optimal, v = variance == "optimal", 1.0
     one = torch.ones((), dtype=schedule[0].dtype)
     for t in range(len(schedule[0]), 0, -1):

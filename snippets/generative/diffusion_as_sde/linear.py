@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import torch
@@ -38,11 +39,17 @@ def _per_point(t: Time, x: Tensor) -> Float[Tensor, "..."]:
 
 
 def _rate(fn: Rate, t: Time) -> Float[Tensor, "..."]:
-    """Return the derivative of fn at each t, by autograd."""
+    """Return the derivative of fn at each t, by autograd.
+
+    Raises: ValueError where it is not finite, as that of a root at 0.
+    """
     with torch.enable_grad():
         time = check_time(t).detach().clone().requires_grad_()
         value = fn(time) + 0 * time  # a constant has the slope 0
         (slope,) = torch.autograd.grad(value.sum(), time)
+    wrong = time[~slope.isfinite()]
+    if len(wrong):
+        raise ValueError(f"t must have a finite slope, got {wrong[0].item():g}")
     return slope
 
 
@@ -63,14 +70,14 @@ class LinearSDE(ABC):
     def drift_coef(self, t: Time) -> Float[Tensor, "..."]:
         """Return f(t), Eq. (diffusion-as-sde-f).
 
-        Raises: ValueError unless t is in [0, 1].
+        Raises: ValueError unless t is in [0, 1] and the slope finite there.
         """
         return _rate(lambda time: self.alpha(time).log(), t)
 
     def diffusion2(self, t: Time) -> Float[Tensor, "..."]:
         """Return g(t)^2, Eq. (diffusion-as-sde-g2).
 
-        Raises: ValueError unless t is in [0, 1].
+        Raises: ValueError unless t is in [0, 1] and the slope finite there.
         """
 
         def ratio(time: Tensor) -> Tensor:
@@ -130,7 +137,8 @@ class LinearSDE(ABC):
         """Integrate the moments of dx = f x dt + sqrt(g2) dw, x_0 known.
 
         Eq. (diffusion-as-sde-moments), by Runge-Kutta steps of order 4.
-        Raises: ValueError unless n_steps >= 1 and g2 >= 0 on the grid.
+        Raises: ValueError unless n_steps is an integer >= 1, and f is finite
+        and g2 >= 0 on the grid.
         """
         return _FromCoefficients(f, g2, n_steps)
 
@@ -175,11 +183,13 @@ class _FromCoefficients(LinearSDE):
     """The moments on a grid, and cubics between that have the right slopes."""
 
     def __init__(self, f: Rate, g2: Rate, n_steps: int) -> None:
-        if not isinstance(n_steps, int) or n_steps < 1:
-            raise ValueError(f"n_steps must be an int >= 1, got {n_steps!r}")
+        if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
+            raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
         self.f, self.g2, self.n_steps = f, g2, n_steps
         half = torch.linspace(0, 1, 2 * n_steps + 1, dtype=torch.float64)
         rates = self.drift_coef(half), self.diffusion2(half)
+        if not rates[0].isfinite().all():
+            raise ValueError(f"f must be finite, got {rates[0].sum().item():g}")
         if not (rates[1] >= 0).all():
             raise ValueError(f"g2 must be >= 0, got {rates[1].min().item():g}")
         steps = zip(*(rate.tolist() for rate in rates), strict=True)
@@ -242,11 +252,12 @@ class VPSDE(LinearSDE):
     def __init__(self, beta_min: Number = 0.1, beta_max: Number = 20.0) -> None:
         """Keep the rates at both ends.
 
-        Raises: ValueError unless 0 < beta_min <= beta_max.
+        Raises: ValueError unless 0 < beta_min <= beta_max < inf.
         """
-        if not 0 < beta_min <= beta_max:
+        if not 0 < beta_min <= beta_max < inf:
             got = f"{beta_min} and {beta_max}"
-            raise ValueError(f"expected 0 < beta_min <= beta_max, got {got}")
+            message = f"expected 0 < beta_min <= beta_max < inf, got {got}"
+            raise ValueError(message)
         self.beta_min, self.beta_max = beta_min, beta_max
 
     def beta(self, t: Time) -> Float[Tensor, "..."]:

@@ -1,6 +1,7 @@
 """Time run backwards: the reverse drift, and the Fokker-Planck equation that proves it."""
 
 from collections.abc import Callable
+from math import inf
 
 import torch
 from jaxtyping import Float
@@ -27,10 +28,10 @@ def reverse_drift(sde: LinearSDE, score_fn: Score, lam: Number = 1.0) -> Score:
 
     It belongs with noise of the size lam g(t); lam other than 1 is
     Eq. (diffusion-as-sde-family).
-    Raises: ValueError unless lam >= 0.
+    Raises: ValueError unless 0 <= lam < inf.
     """
-    if not lam >= 0:
-        raise ValueError(f"lam must be >= 0, got {lam}")
+    if not 0 <= lam < inf:
+        raise ValueError(f"lam must be >= 0 and finite, got {lam}")
     pull = (1 + lam**2) / 2
 
     def drift(x: Tensor, t: Time) -> Tensor:
@@ -62,8 +63,8 @@ def fokker_planck_residual(
     """Return both sides' difference at each x, Eq. (diffusion-as-sde-residual).
 
     pull = 0, noise = 1: the forward SDE; pull = 1, noise = -1: the reverse one.
-    Raises: ValueError unless x has the shape (n, d) and t is one number in
-    [0, 1].
+    Raises: ValueError unless x has the shape (n, d), t is one number in [0, 1]
+    and log_prob_fn gives one number per point.
     """
     if x.ndim != 2:
         raise ValueError(f"x must have the shape (n, d), got {tuple(x.shape)}")
@@ -75,6 +76,9 @@ def fokker_planck_residual(
         x = x.detach().requires_grad_()
         time = time.detach().clone().requires_grad_()
         log_p = log_prob_fn(x, time)
+        if log_p.shape != x.shape[:1]:
+            expected = f"log_prob_fn must give the shape ({len(x)},)"
+            raise ValueError(f"{expected}, got {tuple(log_p.shape)}")
         (s,) = torch.autograd.grad(log_p.sum(), x, create_graph=True)
         rows = [
             torch.autograd.grad(s[:, j].sum(), x, retain_graph=True)[0][:, j]
