@@ -48,12 +48,13 @@ def _check_levels(levels: Any) -> None:
 
 def _check_map(x: Any, channels: int | None = None) -> None:
     """Raise ValueError for what is no batch of feature maps with a cell."""
-    wanted = f"(N, {channels or 'C'}, H, W) with H, W >= 1"
+    sides = "H, W" if channels else "C, H, W"
+    wanted = f"(N, {channels or 'C'}, H, W) with {sides} >= 1"
     if not isinstance(x, Tensor) or not x.is_floating_point():
         given = x.dtype if isinstance(x, Tensor) else repr(x)
         raise ValueError(f"expected a float tensor {wanted}, got {given}")
     right = x.ndim == 4 and channels in (None, x.shape[1])
-    if not right or 0 in x.shape[2:]:
+    if not right or 0 in x.shape[1:]:
         raise ValueError(f"expected the shape {wanted}, got {tuple(x.shape)}")
 
 
@@ -147,17 +148,19 @@ def project_window(box_xyxy: Tensor, stride: int) -> Int[Tensor, "R 4"]:
     Eq. (spatial-pyramid-pooling-window).  Boxes (R, 4) and cells are x1, y1,
     x2, y2.  An axis without a cell inside gets the one nearest to the middle.
 
-    Raises: ValueError unless the boxes are finite, (R, 4), x1 < x2, y1 < y2.
+    Raises: ValueError unless the boxes are (R, 4), x1 < x2, y1 < y2, and no
+    coordinate reaches 2**53, from where on not every pixel is a float.
     """
     _check_count("stride", stride)
     if not isinstance(box_xyxy, Tensor) or box_xyxy.shape[1:] != (4,):
         shape = tuple(getattr(box_xyxy, "shape", ())) or repr(box_xyxy)
         raise ValueError(f"boxes must be a tensor (R, 4), got {shape}")
     low, high = box_xyxy.double().split(2, dim=1)
-    wrong = ~((low < high) & low.isfinite() & high.isfinite()).all(1)
+    near = torch.maximum(low.abs(), high.abs()) < 2**53
+    wrong = ~((low < high) & near).all(1)
     if wrong.any():
         given = box_xyxy[wrong][0].tolist()
-        wanted = "finite with x1 < x2, y1 < y2"
+        wanted = "finite (below 2**53) with x1 < x2, y1 < y2"
         raise ValueError(f"a box must be {wanted}, got {given}")
     first, last = (low / stride).floor() + 1, (high / stride).ceil() - 1
     nearest = ((low + high) / (2 * stride) + 0.5).floor()

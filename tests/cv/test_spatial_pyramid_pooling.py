@@ -218,6 +218,27 @@ def test_windows_are_pooled_like_crops_of_the_map():
     assert roi_spp(feat, boxes[:0], 16, (1, 3)).shape == (0, 50)
 
 
+def test_an_empty_batch_stays_empty():
+    none = draw(0, 4, 5, 6)
+    assert spatial_pyramid_pool(none).shape == (0, 84)
+    assert pool_pyramid(none).shape == pool_pyramid(none, doubling=True).shape == (0, 16, 5, 6)
+    assert SPP(4, 3).eval()(none).shape == SPPF(4, 3).eval()(none).shape == (0, 3, 5, 6)
+    assert project_window(torch.zeros(0, 4), 16).shape == (0, 4)
+
+
+def test_gradient_through_windows_reaches_the_shared_map_and_adds_up():
+    feat = draw(1, 2, 12, 17, dtype=torch.float64)
+    boxes = torch.tensor([[16.0, 16, 100, 90], [40, 40, 200, 150]])
+    weight = draw(2, 2 * 5, seed=1, dtype=torch.float64)
+    both = gradient(lambda y: roi_spp(y, boxes, 16, (1, 2)), feat, weight)
+    each = [
+        gradient(lambda y, box=box: roi_spp(y, box, 16, (1, 2)), feat, w)
+        for box, w in zip(boxes.split(1), weight.split(1), strict=True)
+    ]
+    assert torch.allclose(both, each[0] + each[1])
+    assert torch.allclose(both.sum(), weight.sum())
+
+
 def test_one_level_is_roi_pooling():
     """Girshick's layer, written as he describes it: 7 x 7 bins of one window."""
     feat, box = draw(1, 4, 20, 25), torch.tensor([[30.0, 45, 333, 290]])
@@ -304,6 +325,17 @@ def test_cascades_are_bit_equal_to_side_by_side(k, windows, layout):
         assert found.is_contiguous(memory_format=layout)
 
 
+def test_nan_spreads_as_far_as_the_window_in_every_way():
+    x = draw(1, 2, 9, 11)
+    x[0, 0, 4, 3] = float("nan")
+    near = (torch.arange(9).sub(4).abs() <= 4)[:, None] & (torch.arange(11).sub(3).abs() <= 4)
+    for separable, doubling in product([False, True], repeat=2):
+        found = pool_pyramid(x, 5, 2, separable, doubling)[0, 4].isnan()
+        assert torch.equal(found, near)
+    bins = spatial_pyramid_pool(x, (3,)).view(2, 3, 3)
+    assert bins.isnan().nonzero().tolist() == [[0, 1, 0], [0, 1, 1]]
+
+
 def test_average_pooling_does_not_compose():
     one = torch.zeros(1, 1, 7)
     one[..., 3] = 1
@@ -348,6 +380,20 @@ def test_a_hole_in_the_middle_of_the_map_breaks_the_composition():
 def few_values(*shape):
     drawn = torch.Generator().manual_seed(0)
     return torch.randint(0, 3, shape, generator=drawn).double()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_torch_gives_a_tie_to_the_first_of_the_window(layout):
+    x, weight = few_values(1, 2, 9, 7), few_values(1, 2, 9, 7) + 1
+    expected = torch.zeros_like(x)
+    for c, i, j in product(range(2), range(9), range(7)):
+        top, left = max(0, i - 2), max(0, j - 2)
+        around = x[0, c, top : i + 3, left : j + 3]
+        first = next(p for p, value in enumerate(around.flatten()) if value == around.max())
+        row, column = divmod(first, around.shape[1])
+        expected[0, c, top + row, left + column] += weight[0, c, i, j]
+    y = x.contiguous(memory_format=layout)
+    assert torch.equal(gradient(lambda x: square(x, 5), y, weight), expected)
 
 
 @pytest.mark.parametrize("separable", [False, True])
@@ -401,6 +447,28 @@ def test_weights_of_spp_fit_sppf_and_the_outputs_are_equal(mode):
         assert torch.allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("mode", [True, False])
+def test_the_block_is_convolution_normalisation_and_silu_on_both_sides(mode):
+    x = draw(2, 8, 7, 9)
+    for block in (module.train(mode) for module in twins()):
+        for norm in (block.cv1.bn, block.cv2.bn):
+            with torch.no_grad():  # not those of a fresh layer
+                for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                    tensor.copy_(draw(*tensor.shape, seed=2).abs() + 0.5)
+
+        def half(side, x):
+            y, norm = F.conv2d(x, side.conv.weight), side.bn
+            mean, var = (norm.running_mean, norm.running_var)
+            if mode:
+                mean, var = y.mean((0, 2, 3)), y.var((0, 2, 3), unbiased=False)
+            scale = (norm.weight / (var + 1e-5).sqrt())[:, None, None]
+            z = (y - mean[:, None, None]) * scale + norm.bias[:, None, None]
+            return z * torch.sigmoid(z)
+
+        expected = half(block.cv2, side_by_side(half(block.cv1, x)))
+        assert torch.allclose(block(x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (13, 13), (20, 20), (10, 17)])
 def test_the_block_keeps_height_and_width_so_its_length_is_not_fixed(size):
     for block in twins():
@@ -443,6 +511,9 @@ BOX = torch.tensor([[0.0, 0, 40, 40]])
         (lambda: paper_windows(3, 4), "n must be <= size, got 4 > 3"),
         (lambda: spatial_pyramid_pool(MAP[0]), r"\(N, C, H, W\).* got \(2, 3, 3\)"),
         (lambda: spatial_pyramid_pool(MAP[..., :0]), r"H, W >= 1, got \(1, 2, 3, 0\)"),
+        (lambda: spatial_pyramid_pool(torch.zeros(5)), r"C, H, W >= 1, got \(5,\)"),
+        (lambda: pool_pyramid(MAP[:, :0]), r"C, H, W >= 1, got \(1, 0, 3, 3\)"),
+        (lambda: pool_pyramid(MAP[:, :, :0]), r"C, H, W >= 1, got \(1, 2, 0, 3\)"),
         (lambda: spatial_pyramid_pool(MAP.long()), "a float tensor .* got torch.int64"),
         (lambda: spatial_pyramid_pool(MAP, ()), r"levels must be integers .* got \(\)"),
         (lambda: spatial_pyramid_pool(MAP, (1, 0)), "every level must be an integer >= 1, got 0"),
@@ -456,11 +527,14 @@ BOX = torch.tensor([[0.0, 0, 40, 40]])
             lambda: project_window(BOX.flip(1), 16),
             r"x1 < x2, y1 < y2, got \[40.0, 40.0, 0.0, 0.0\]",
         ),
-        (lambda: project_window(BOX / 0, 16), "a box must be finite"),
+        (lambda: project_window(BOX / 0, 16), r"a box must be finite .* got \[nan, nan, inf"),
+        (lambda: project_window(BOX.double() * 1e300, 16), r"must be finite \(below 2\*\*53\)"),
         (lambda: roi_spp(MAP[0], BOX, 16), r"got \(2, 3, 3\)"),
         (lambda: roi_spp(MAP.expand(2, 2, 3, 3), BOX, 16), r"one map .* got \(2, 2, 3, 3\)"),
         (lambda: roi_spp(MAP, BOX + 90, 16), r"outside a map of \(w, h\) = \[3, 3\]"),
         (lambda: roi_spp(MAP, BOX - 90, 16), r"box \[-90.0, -90.0, -50.0, -50.0\] lies outside"),
+        (lambda: roi_spp(MAP, BOX * 0.5 - 30, 16), "lies outside"),  # cell -1, next to the map
+        (lambda: roi_spp(MAP, BOX * 0.5 + 33, 16), "lies outside"),  # cell 3, next to the map
         (lambda: roi_spp(MAP, BOX, 16, (0,)), "every level must be an integer >= 1, got 0"),
         (lambda: sliding_max(MAP, 4, -1), "k must be an odd integer >= 1, got 4"),
         (lambda: sliding_max(MAP, 3, 1), "dim must be -1 or -2, got 1"),
@@ -508,7 +582,10 @@ def test_below_all_trained_sizes_resizing_is_better():
 
 def test_fastest_ways_of_the_record():
     for shape, row in RECORD.results["speed"].items():
-        assert row["nchw"]["spp"] / row["nhwc"]["separable"] > 30, shape
+        times = [time for layout in row.values() for time in layout.values()]
+        assert row["nchw"]["spp"] == max(times) > 30 * min(times), shape
+        floor = 30 if shape.startswith("1x") else 25  # eight maps outgrow the cache
+        assert row["nchw"]["spp"] / row["nhwc"]["separable"] > floor, shape
         for layout in ("nchw", "nhwc"):
             assert row[layout]["cascade"] > 1.2 * row[layout]["separable"], (shape, layout)
             assert row[layout]["spp"] > 2.5 * row[layout]["separable"], (shape, layout)
