@@ -53,10 +53,11 @@ def figure_floor():
     ax = fig.subplots()
     for color, sigma in enumerate((0.1, 0.3, 1.0)):
         net, level = NoiseConditionalScore(1, 32, 2), torch.tensor([sigma])
-        losses = train_ncsn(net, x, level, 400, batch=1024, lr=1e-2)
-        smooth = torch.tensor(losses).view(-1, 20).mean(1)
+        losses = train_ncsn(net, x, level, 400, batch=1024, lr=3e-3)
+        smooth = torch.tensor(losses).view(-1, 10).mean(1).tolist()
         label = f"$\\sigma$ = {sigma:g}"
-        ax.plot(range(10, 400, 20), smooth, color=plot.CYCLE[color], label=label)
+        steps = [0, *range(5, 400, 10)]
+        ax.plot(steps, [losses[0], *smooth], color=plot.CYCLE[color], label=label)
         ax.axhline(0.5 / (1 + sigma**2), color=plot.MUTED, ls="--", lw=1.2)
     ax.set(xlabel="训练步数", title="去噪损失", xlim=(0, 405), ylim=(0, 0.56))
     ax.legend(loc="lower right")
