@@ -336,6 +336,38 @@ def test_an_untrained_network_is_silent_and_its_loss_half_the_dimension():
     within(denoising_score_matching(lambda y: net(y, 0.5), x, 0.5, rng(1)).detach(), 1.5)
 
 
+def test_the_network_is_its_formula():
+    """F(c_in x, ln sigma) / sigma, c_in = 1 / sqrt(sigma^2 + sigma_data^2), F with short cuts."""
+    net = NoiseConditionalScore(3, 8, 2, sigma_data=0.6)
+    net.layers[-1].weight.data.normal_(generator=rng())
+    x, sigma = torch.randn(5, 3, generator=rng()), torch.linspace(0.1, 2, 5)
+    c_in = 1 / (sigma**2 + 0.36).sqrt()
+    first, inner, last = net.layers
+    h = torch.nn.functional.silu(first(torch.cat([c_in[:, None] * x, sigma.log()[:, None]], 1)))
+    expected = last(h + torch.nn.functional.silu(inner(h))) / sigma[:, None]
+    torch.testing.assert_close(net(x, sigma), expected)
+
+
+def test_the_learning_rate_falls_in_a_line_to_zero(monkeypatch):
+    rates, step = [], torch.optim.Adam.step
+
+    def watched(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    train_ncsn(NoiseConditionalScore(2, 4, 1), GOOD, torch.ones(1), 4, lr=1e-2)
+    assert rates == pytest.approx([1e-2, 0.75e-2, 0.5e-2, 0.25e-2])
+
+
+@pytest.mark.parametrize("sigma", [1.0, 0.3])
+def test_training_ends_on_the_floor_and_not_on_zero(sigma):
+    net, x = NoiseConditionalScore(1, 32, 2), normal(50_000, 1).float()
+    losses = train_ncsn(net, x, torch.tensor([sigma]), 400, batch=1024, lr=1e-2)
+    assert losses[0] == pytest.approx(0.5, abs=0.1)
+    within(torch.tensor(losses[-100:]), 0.5 / (1 + sigma**2))
+
+
 def test_a_small_network_learns_the_scores_of_all_levels():
     mixture, sigmas = three_islands(), geometric_sigmas(2, 0.5, 4)
     x = mixture.sample(4000, rng()).float()

@@ -89,7 +89,8 @@ def geometric_sigmas(
     check_count("L", L)
     if L < 2 or sigma_1 <= sigma_L:
         raise ValueError(
-            f"need L >= 2 levels that fall, got L = {L} from {sigma_1} to {sigma_L}",
+            "need L >= 2 levels that fall, "  # one level has no ratio
+            f"got L = {L} from {sigma_1} to {sigma_L}",
         )
     exponents = torch.linspace(
         log(sigma_1),

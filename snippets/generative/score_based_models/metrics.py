@@ -58,8 +58,10 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     _check_pair(x, y, 2)
     x, y = x.double(), y.double()
     exact = "donot_use_mm_for_euclid_dist"
-    within = [  # all pairs but those of a point and itself
-        torch.cdist(z, z, compute_mode=exact).sum() / (len(z) * (len(z) - 1)) for z in (x, y)
+    within = [
+        torch.cdist(z, z, compute_mode=exact).sum() / (len(z) * (len(z) - 1))
+        # all pairs but those of a point and itself
+        for z in (x, y)
     ]
     across = torch.cdist(x, y, compute_mode=exact).mean()
     return (2 * across - within[0] - within[1]).item()
