@@ -38,6 +38,31 @@ def figure_field():
     return fig
 
 
+def figure_floor():
+    """Denoising losses on a standard Gaussian while networks train, and the floors they end on."""
+    import torch
+    from matplotlib.figure import Figure
+
+    from snippets.common import plot
+
+    from .network import NoiseConditionalScore, train_ncsn
+
+    torch.set_num_threads(1)
+    x = torch.randn(50_000, 1, generator=torch.Generator().manual_seed(0))
+    fig = Figure(figsize=(5.8, 3.5))
+    ax = fig.subplots()
+    for color, sigma in enumerate((0.1, 0.3, 1.0)):
+        net, level = NoiseConditionalScore(1, 32, 2), torch.tensor([sigma])
+        losses = train_ncsn(net, x, level, 400, batch=1024, lr=1e-2)
+        smooth = torch.tensor(losses).view(-1, 20).mean(1)
+        label = f"$\\sigma$ = {sigma:g}"
+        ax.plot(range(10, 400, 20), smooth, color=plot.CYCLE[color], label=label)
+        ax.axhline(0.5 / (1 + sigma**2), color=plot.MUTED, ls="--", lw=1.2)
+    ax.set(xlabel="训练步数", title="去噪损失", xlim=(0, 405), ylim=(0, 0.56))
+    ax.legend(loc="lower right")
+    return fig
+
+
 def figure_fisher():
     """Left: Fisher divergence while four losses train.  Right: over the noise of the last."""
     import torch
