@@ -16,18 +16,34 @@ from torch import Tensor
 Scalar = Tensor | float | int
 
 
+def _check_real(name: str, value: Tensor, dtype: torch.dtype) -> None:
+    """Refuse what is not real, or of another dtype than the rest.
+
+    Raises: ValueError unless value is floating point, of that dtype.
+    """
+    if not value.is_floating_point():
+        raise ValueError(f"{name} must be floating point, got {value.dtype}")
+    if value.dtype != dtype:
+        raise ValueError(f"{name} must be {dtype}, got {value.dtype}")
+
+
 class GaussianMixture:
     """p(x) = sum_k w_k N(x; m_k, C_k) with C_k = Q_k diag(lambda_k) Q_k^T."""
 
     def __init__(self, weights: Tensor, means: Tensor, covs: Tensor) -> None:
         """Keep weights (k,) and means (k, d), decompose covariances (k, d, d).
 
-        Raises: ValueError unless the shapes agree, the weights are positive and
-        sum to 1, and the covariances are symmetric and positive definite.
+        Raises: ValueError unless all are of one real dtype and finite, the shapes
+        agree, the weights are positive and sum to 1, and the covariances are
+        symmetric and positive definite.
         """
-        k, d = means.shape if means.ndim == 2 else (len(weights), 1)
+        for name, one in (("means", means), ("weights", weights), ("covs", covs)):
+            _check_real(name, one, means.dtype)
+            if not one.isfinite().all():
+                raise ValueError(f"{name} must be finite, got {one.tolist()}")
+        k, d = means.shape if means.ndim == 2 else (0, 0)
         shapes = [tuple(one.shape) for one in (weights, means, covs)]
-        if shapes != [(k,), (k, d), (k, d, d)]:
+        if 0 in (k, d) or shapes != [(k,), (k, d), (k, d, d)]:
             raise ValueError(
                 f"shapes must be (k,), (k, d) and (k, d, d), got {shapes}",
             )
@@ -50,9 +66,15 @@ class GaussianMixture:
         """Return the law of alpha x + sigma eps.
 
         Its means are alpha m, its eigenvalues alpha^2 lambda + sigma^2.
-        Raises: ValueError unless every new eigenvalue is positive, which
-        alpha = sigma = 0 would violate.
+        Raises: ValueError unless alpha and sigma are finite numbers, sigma >= 0,
+        and not both are 0.
         """
+        for name, value in (("alpha", alpha), ("sigma", sigma)):
+            number = torch.as_tensor(value)
+            if number.ndim or not number.isfinite():
+                raise ValueError(f"{name} must be a finite number, got {value}")
+        if sigma < 0:
+            raise ValueError(f"sigma must be >= 0, got {sigma}")
         noisy = copy(self)
         noisy.means = alpha * self.means
         noisy.variances = alpha**2 * self.variances + sigma**2
@@ -72,16 +94,17 @@ class GaussianMixture:
     ) -> tuple[Float[Tensor, "n k d"], Float[Tensor, "n k"]]:
         """Return the whitened x - m_k, and log(w_k N(x; m_k, C_k)).
 
-        Raises: ValueError unless x has the shape (n, d).
+        Raises: ValueError unless x has the shape (n, d) and the mixture's dtype.
         """
-        d = self.means.shape[1]
+        k, d = self.means.shape
         if x.ndim != 2 or x.shape[1] != d:
             raise ValueError(
                 f"x must have the shape (n, {d}), got {tuple(x.shape)}",
             )
+        _check_real("x", x, self.means.dtype)
         turn = self._turns()
         middle = torch.einsum("kd,dkj->kj", self.means, turn).reshape(1, -1)
-        u = torch.addmm(-middle, x, turn.flatten(1)).view(len(x), -1, d)
+        u = torch.addmm(-middle, x, turn.flatten(1)).view(len(x), k, d)
         log_det = self.variances.log().sum(-1) + d * log(2 * pi)
         return u, self.weights.log() - (torch.linalg.vecdot(u, u) + log_det) / 2
 
@@ -97,14 +120,14 @@ class GaussianMixture:
     def log_prob(self, x: Tensor) -> Float[Tensor, " n"]:
         """Return log p(x) in nats.
 
-        Raises: ValueError unless x has the shape (n, d).
+        Raises: ValueError unless x has the shape (n, d) and the mixture's dtype.
         """
         return self._standardise(x)[1].logsumexp(1)
 
     def score(self, x: Tensor) -> Float[Tensor, "n d"]:
         """Return the gradient of log p(x), which is sum_k r_k s_k.
 
-        Raises: ValueError unless x has the shape (n, d).
+        Raises: ValueError unless x has the shape (n, d) and the mixture's dtype.
         """
         u, log_joint = self._standardise(x)
         pulled = log_joint.softmax(1)[..., None] * u
@@ -115,7 +138,7 @@ class GaussianMixture:
 
         It is sum_k r_k (|s_k|^2 - tr C_k^-1) - |s|^2.
 
-        Raises: ValueError unless x has the shape (n, d).
+        Raises: ValueError unless x has the shape (n, d) and the mixture's dtype.
         """
         share, pulls = self._pulls(x)
         inner = (pulls**2).sum(-1) - (1 / self.variances).sum(-1)

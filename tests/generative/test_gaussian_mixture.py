@@ -134,6 +134,55 @@ def test_what_is_no_mixture_is_refused(arguments, message):
         GaussianMixture(*arguments)
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (ONE, torch.zeros(1, 2).long(), EYE),
+            "means must be floating point, got torch.int64",
+        ),
+        (
+            (ONE, torch.zeros(1, 2).double(), EYE),
+            "weights must be torch.float64, got torch.float32",
+        ),
+        ((ONE, torch.zeros(1, 2), EYE.double()), "covs must be torch.float32, got torch.float64"),
+        ((ONE, torch.tensor([[NAN, 0]]), EYE), r"means must be finite, got \[\[nan, 0.0\]\]"),
+        ((ONE, torch.zeros(1, 2), EYE / 0), "covs must be finite, got"),
+        ((ONE, torch.zeros(1, 0), torch.zeros(1, 0, 0)), r"shapes must be .*\(1, 0\)"),
+        ((ONE[:0], torch.zeros(0, 2), EYE[:0]), r"shapes must be .*\(0, 2\)"),
+    ],
+)
+def test_what_is_no_real_number_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture(*arguments)
+
+
+@pytest.mark.parametrize("method", ["log_prob", "score", "laplacian"])
+def test_points_of_another_dtype_are_refused_and_none_are_fine(method):
+    mixture = three_islands()
+    for dtype in (torch.float32, torch.int64):
+        with pytest.raises(ValueError, match=r"x must be .*, got torch\.(float32|int64)"):
+            getattr(mixture, method)(torch.zeros(4, 2, dtype=dtype))
+    assert not len(getattr(mixture, method)(torch.zeros(0, 2).double()))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "sigma", "message"),
+    [
+        (1, -1.0, "sigma must be >= 0, got -1.0"),
+        (1, NAN, "sigma must be a finite number, got nan"),
+        (NAN, 1, "alpha must be a finite number, got nan"),
+        (torch.ones(2), 1, r"alpha must be a finite number, got tensor\(\[1., 1.\]\)"),
+    ],
+)
+def test_noise_must_be_one_finite_number(alpha, sigma, message):
+    with pytest.raises(ValueError, match=message):
+        three_islands().perturb(alpha, sigma)
+
+
 @pytest.mark.parametrize("method", ["log_prob", "score", "laplacian"])
 def test_points_of_another_dimension_are_refused(method):
     with pytest.raises(ValueError, match=r"x must have the shape \(n, 2\), got \(4, 3\)"):
