@@ -83,7 +83,7 @@ class LinearSDE(ABC):
         def ratio(time: Tensor) -> Tensor:
             return (self.sigma(time) / self.alpha(time)) ** 2
 
-        return self.alpha(t) ** 2 * _rate(ratio, t)
+        return _rate(ratio, t) * self.alpha(check_time(t)) ** 2
 
     def forward_drift(self, x: Tensor, t: Time) -> Float[Tensor, "..."]:
         """Return f(t) x.
