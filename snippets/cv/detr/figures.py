@@ -11,7 +11,7 @@ def _figure_box(ax, box, color, text="", **style) -> None:
     ax.plot((x0, x1, x1, x0, x0), (y0, y0, y1, y1, y0), color=color, **{"lw": 1.8} | style)
     if text:
         behind = {"fc": plot.PAPER, "ec": "none", "pad": 0.8}  # the picture may have any colour
-        ax.text(x0 + 0.5, y0, text, color=color, fontsize=10, va="bottom", bbox=behind)
+        ax.text(x0 + 0.5, y0, text, color=plot.INK, fontsize=11, va="bottom", bbox=behind)
 
 
 def _figure_picture(ax, image) -> None:
