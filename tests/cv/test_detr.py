@@ -398,6 +398,27 @@ def test_the_matcher_finds_the_best():
         torch.testing.assert_close(ours, other)
 
 
+def test_the_cost_counted_by_hand():
+    logits = torch.tensor([[[0.0, 0.0, 0.0], [np.log(2.0), 0.0, 0.0]]], dtype=torch.float64)
+    boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.3, 0.5, 0.2, 0.2]]], dtype=torch.float64)
+    target = {"labels": torch.tensor([0]), "boxes": boxes[0, :1]}
+    outputs = {"pred_logits": logits, "pred_boxes": boxes}
+    (found,) = HungarianMatcher().costs(outputs, [target])
+    # the second box touches the first: L1 0.2, GIoU 0, and p = 1/2
+    assert found[:, 0] == pytest.approx([-1 / 3 - 2, -1 / 2 + 5 * 0.2])
+    (found,) = HungarianMatcher(3, 7, 0).costs(outputs, [target])
+    assert found[:, 0] == pytest.approx([-1, -3 / 2 + 7 * 0.2])
+
+
+def test_every_layer_weighs_the_same():
+    weights = {"ce": 1.5, "bbox": 4.0, "giou": 3.0}
+    losses = SetCriterion(5, HungarianMatcher(), weights)(random_outputs(), random_targets())
+    ends = ("", "_0", "_1")
+    assert set(losses) == {"loss"} | {name + end for name in weights for end in ends}
+    total = sum(weights[name] * losses[name + end].item() for name in weights for end in ends)
+    assert losses["loss"].item() == pytest.approx(total)
+
+
 def test_order_does_not_matter():
     outputs, targets = random_outputs(), random_targets()
     criterion = SetCriterion(5, HungarianMatcher())
@@ -487,6 +508,37 @@ def test_what_lies_on_padding_is_never_seen(pre_norm):
     torch.testing.assert_close(
         decoder(tgt, x, pos, query_pos, pad), decoder(tgt, other, pos, query_pos, pad)
     )
+
+
+def give(theirs, ours):
+    """Copy the weights of our attention into torch's."""
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            three = [getattr(getattr(ours, f"W_{x}"), name) for x in "qkv"]
+            getattr(theirs, f"in_proj_{name}").copy_(torch.cat(three))
+    theirs.out_proj.load_state_dict(ours.W_o.state_dict())
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_without_positions_the_layers_are_torchs(pre_norm):
+    torch.manual_seed(0)
+    sizes = {"dim_feedforward": 24, "dropout": 0.0, "batch_first": True, "norm_first": pre_norm}
+    x, tgt = torch.randn(2, 5, 16), torch.randn(2, 3, 16)
+    pairs = (
+        (EncoderLayer, torch.nn.TransformerEncoderLayer, (x, 0 * x), (x,)),
+        (DecoderLayer, torch.nn.TransformerDecoderLayer, (tgt, x, 0 * x, 0 * tgt), (tgt, x)),
+    )
+    for own, other, inputs, plain in pairs:
+        ours, theirs = own(16, 4, 24, pre_norm), other(16, 4, **sizes)
+        attentions = [("self_attn", "self_attn"), ("cross_attn", "multihead_attn")]
+        for a, b in attentions[: len(ours.norms) - 1]:
+            give(getattr(theirs, b), getattr(ours, a))
+        theirs.linear1.load_state_dict(ours.ffn[0].state_dict())
+        theirs.linear2.load_state_dict(ours.ffn[2].state_dict())
+        for i, norm in enumerate(ours.norms, 1):
+            torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+            getattr(theirs, f"norm{i}").load_state_dict(norm.state_dict())
+        torch.testing.assert_close(ours(*inputs), theirs(*plain), atol=1e-5, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -736,12 +788,24 @@ def test_no_object_weight_must_fit(results):
     assert gain[1] < gain[0] / 2
     assert light["plain"]["count_bias"] > 1
     assert heavy["plain"]["count_bias"] < 0
+    assert right["plain"]["count_exact"] < 0.5 < 0.9 < right["nms50"]["count_exact"]
+    assert light["plain"]["count_bias"] == light["plain"]["count_mae"]  # never too few
     assert right["plain"]["ap50"] > max(one["plain"]["ap50"] for one in (light, heavy))
 
 
 def test_every_object_of_the_test_is_matched_once(results):
     slots = results["eos"]["slots"]
     assert sum(slot["count"] for slot in slots.values()) == results["eos"]["objects"]
+
+
+def test_a_rate_of_zero_leaves_the_backbone_as_it_is():
+    batch = scenes(shapes_scene, np.random.default_rng(5), 2)
+    for rate in (0.0, 1.0):
+        model = small_detr(3, 3)
+        before = [p.clone() for p in model.backbone.parameters()]
+        train(model, lambda: batch, steps=2, backbone_lr=rate)
+        same = map(torch.equal, before, model.backbone.parameters())
+        assert all(same) == (rate == 0)
 
 
 def test_eight_scenes_by_heart():

@@ -5,10 +5,13 @@ ARTICLE = "cv/detr"
 
 def _figure_box(ax, box, color, text="", **style) -> None:
     """Outline a box given by its corners, with a word above it."""
+    from snippets.common import plot
+
     x0, y0, x1, y1 = box
     ax.plot((x0, x1, x1, x0, x0), (y0, y0, y1, y1, y0), color=color, **{"lw": 1.8} | style)
     if text:
-        ax.text(x0, y0 - 1, text, color=color, fontsize=11, va="bottom")
+        behind = {"fc": plot.PAPER, "ec": "none", "pad": 0.8}  # the picture may have any colour
+        ax.text(x0 + 0.5, y0, text, color=plot.INK, fontsize=11, va="bottom", bbox=behind)
 
 
 def _figure_picture(ax, image) -> None:
