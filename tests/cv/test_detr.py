@@ -41,6 +41,7 @@ from snippets.cv.detr import (
     digits_scene,
     generalized_box_iou,
     greedy_assignment,
+    interpolated_ap,
     linear_sum_assignment,
     load_hf_state_dict,
     nms,
@@ -873,12 +874,12 @@ BAD = {
     ),
     "d must be a positive multiple of 4, got 6": lambda: sine_position_encoding_2d((2, 2), 6),
     "temperature and scale must be > 0, got 0": lambda: sine_position_encoding_2d((2, 2), 8, 0),
-    r"the grid must be .* got \(\(0, 2\)": lambda: sine_position_encoding_2d((0, 2), 8),
+    r"the grid must be .* got \(0, 2\)": lambda: sine_position_encoding_2d((0, 2), 8),
     "the grid must be .* torch.float32": lambda: sine_position_encoding_2d(torch.ones(2, 2), 8),
     "d_model must be a multiple of nhead, got 6, 4": lambda: MultiHeadAttention(6, 4),
     "need num_classes, num_queries, dec >= 1 and enc >= 0, got 3, 0": lambda: small_detr(3, 3, 0),
     "d_model must be a multiple of 4, got 6": lambda: DETR(ResNet((1,), (4,)), 1, d_model=6),
-    r"images must be \(B, C, H, W\), got \(3, 64, 64\)": lambda: small_detr(3, 3)(
+    r"images must be \(B, C, H, W\), floats, got \(\(3, 64, 64\)": lambda: small_detr(3, 3)(
         torch.zeros(3, 64, 64)
     ),
     r"valid must be \(1, 64, 64\) and bool, got \(\(64, 64\)": lambda: small_detr(3, 3)(
@@ -906,6 +907,43 @@ BAD = {
     r"digits must be \(n, 64\) and labels \(n,\), got \(\(2, 64\), \(3,\)\)": lambda: digits_scene(
         np.zeros((2, 64), np.float32), np.zeros(3, int)
     ),
+    r"a must have the shape \(n, 4\), got \(4,\)": lambda: box_iou(BOX[0], BOX),
+    r"a must have the shape \(n, 4\), got \(1, 1, 4\)": lambda: generalized_box_iou(BOX[None], BOX),
+    r"target 0 lacks \['labels'\], got \['boxes'\]": lambda: HungarianMatcher()(
+        random_outputs(batch=1), [{"boxes": BOX}]
+    ),
+    r"target 0: labels must be \(m,\) and int64, got \(\(1,\), torch.float32": lambda: (
+        HungarianMatcher()(random_outputs(batch=1), [{"labels": torch.zeros(1), "boxes": BOX}])
+    ),
+    "5 classes and ∅ need 6 logits, got 4": lambda: SetCriterion(5, HungarianMatcher())(
+        random_outputs() | {"aux_outputs": [random_outputs(classes=3)]}, random_targets()
+    ),
+    r"dets\[0\] lacks \['scores'\]": lambda: average_precision(
+        [{"boxes": [], "labels": []}], [DET]
+    ),
+    r"dets\[0\]: boxes must be \(n, 4\), got \(1, 2\)": lambda: average_precision(
+        [DET | {"boxes": [[0.0, 1.0]]}], [DET]
+    ),
+    r"gts\[0\]: boxes must have x0 <= x1 and y0 <= y1, got \[1.0, 0": lambda: average_precision(
+        [DET], [DET | {"boxes": [[1.0, 0.0, 0.0, 1.0]]}]
+    ),
+    r"dets\[0\]: labels must be whole and >= 0, got \[-1\]": lambda: average_precision(
+        [DET | {"labels": [-1]}], [DET]
+    ),
+    r"dets\[0\]: scores must be finite, got \[nan\]": lambda: average_precision(
+        [DET | {"scores": [np.nan]}], [DET]
+    ),
+    "an object for every hit and at least one, got 0": lambda: interpolated_ap(
+        np.zeros(1, bool), 0
+    ),
+    r"images must be .* floats, got .* torch.uint8": lambda: small_detr(3, 3)(
+        torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    ),
+    "steps must be at least 1, got 0": lambda: train(small_detr(3, 3), list, steps=0),
+    r"the grid must be \(h, w\), both >= 1, got \(-1, 2\)": lambda: sine_position_encoding_2d(
+        (-1, 2), 8
+    ),
+    "kind must lie in 0 … 2, got 5": lambda: shape_mask(5, 3),
     "count must be at least 1, got 0": lambda: scenes(shapes_scene, np.random.default_rng(0), 0),
     "side must lie in 1 … 64, got 65": lambda: crops(shapes_scene, np.random.default_rng(0), 1, 65),
 }

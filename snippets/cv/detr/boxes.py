@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .checks import check_corners, check_last_axis
+from .checks import check_corners, check_last_axis, check_lists
 
 
 def box_cxcywh_to_xyxy(b: Tensor) -> Float[Tensor, "... 4"]:
@@ -79,7 +79,7 @@ def box_iou(
         ValueError: other shapes, or corners out of order.
         TypeError: whole numbers.
     """
-    check_corners(a=a, b=b)
+    check_lists(a=a, b=b)
     return _iou_union(a[:, None], b[None])
 
 
@@ -90,7 +90,7 @@ def generalized_box_iou(a: Tensor, b: Tensor) -> Float[Tensor, "n m"]:
         ValueError: other shapes, or corners out of order.
         TypeError: whole numbers.
     """
-    check_corners(a=a, b=b)
+    check_lists(a=a, b=b)
     return _giou(a[:, None], b[None])
 
 

@@ -36,6 +36,19 @@ def check_corners(**named: Tensor) -> None:
             )
 
 
+def check_lists(**named: Tensor) -> None:
+    """Let corners pass that are lists of boxes (n, 4).
+
+    Raises:
+        ValueError: other shapes, corners out of order, or NaN.
+        TypeError: whole numbers.
+    """
+    check_corners(**named)
+    for name, boxes in named.items():
+        if boxes.ndim != 2:
+            raise ValueError(f"{name} must have the shape (n, 4), got {tuple(boxes.shape)}")
+
+
 def check_valid(valid: Tensor, images: Tensor) -> None:
     """Let a mask pass that says of each pixel whether it is one.
 
@@ -60,10 +73,10 @@ def check_outputs(outputs: dict) -> None:
             f"outputs lack {sorted(missing)}, got {sorted(outputs)}",
         )
     logits, boxes = outputs["pred_logits"], outputs["pred_boxes"]
-    if logits.ndim != 3 or boxes.shape != (*logits.shape[:2], 4):
+    if logits.ndim != 3 or not len(logits) or boxes.shape != (*logits.shape[:2], 4):
         found = tuple(logits.shape), tuple(boxes.shape)
         raise ValueError(
-            f"outputs must be (B, N, K + 1) and (B, N, 4), got {found}",
+            f"outputs must be (B, N, K + 1) and (B, N, 4), B >= 1, got {found}",
         )
 
 
@@ -79,7 +92,13 @@ def check_targets(targets: list[dict], batch: int, num_classes: int) -> None:
             f"{batch} images need as many targets, got {len(targets)}",
         )
     for i, target in enumerate(targets):
+        missing = {"labels", "boxes"} - target.keys()
+        if missing:
+            raise ValueError(f"target {i} lacks {sorted(missing)}, got {sorted(target)}")
         labels, boxes = target["labels"], target["boxes"]
+        if labels.ndim != 1 or labels.dtype != torch.int64:
+            found = tuple(labels.shape), labels.dtype
+            raise ValueError(f"target {i}: labels must be (m,) and int64, got {found}")
         if boxes.shape != (len(labels), 4):
             shape = tuple(boxes.shape)
             raise ValueError(

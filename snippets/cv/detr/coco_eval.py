@@ -48,7 +48,12 @@ def interpolated_ap(hits: np.ndarray, objects: int) -> float:
     """Return the mean, over recalls 0 … 1, of the best precision from there on.
 
     Eq. (detr-ap); hits of all images, best score first.
+
+    Raises:
+        ValueError: fewer objects than hits, or none.
     """
+    if objects < max(1, hits.sum()):
+        raise ValueError(f"need an object for every hit and at least one, got {objects}")
     found = hits.cumsum()
     precision = found / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
@@ -89,11 +94,31 @@ def _check_images(
         ("gts", gts, ("boxes", "labels")),
     ):
         for i, image in enumerate(images):
+            missing = set(keys) - image.keys()
+            if missing:
+                raise ValueError(f"{name}[{i}] lacks {sorted(missing)}, got {sorted(image)}")
             sizes = [len(image[key]) for key in keys]
             if len(set(sizes)) != 1:
                 raise ValueError(
                     f"{name}[{i}]: {keys} must have one length, got {sizes}",
                 )
+            _check_values(f"{name}[{i}]", image)
+
+
+def _check_values(name: str, image: dict) -> None:
+    boxes = np.asarray(image["boxes"], float)
+    if boxes.size and boxes.shape[1:] != (4,):
+        raise ValueError(f"{name}: boxes must be (n, 4), got {boxes.shape}")
+    ordered = (boxes.reshape(-1, 2, 2)[:, 0] <= boxes.reshape(-1, 2, 2)[:, 1]).all(1)
+    if not ordered.all():
+        bad = boxes[~ordered][0].tolist()
+        raise ValueError(f"{name}: boxes must have x0 <= x1 and y0 <= y1, got {bad}")
+    labels = np.asarray(image["labels"])
+    if labels.size and (labels.dtype.kind not in "iu" or labels.min() < 0):
+        raise ValueError(f"{name}: labels must be whole and >= 0, got {labels.tolist()}")
+    scores = np.asarray(image.get("scores", 0.0), float)
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{name}: scores must be finite, got {scores.tolist()}")
 
 
 def average_precision(

@@ -82,12 +82,13 @@ class SetCriterion(nn.Module):
             ValueError: keys or shapes of the outputs do not fit, targets are not
                 one per image, labels are no classes, boxes not in [0, 1].
         """
-        check_outputs(outputs)
-        if outputs["pred_logits"].shape[-1] != self.num_classes + 1:
-            raise ValueError(
-                f"{self.num_classes} classes and ∅ need {self.num_classes + 1} "
-                f"logits, got {outputs['pred_logits'].shape[-1]}"
-            )
+        for one in (outputs, *outputs.get("aux_outputs", [])):
+            check_outputs(one)
+            if one["pred_logits"].shape[-1] != self.num_classes + 1:
+                raise ValueError(
+                    f"{self.num_classes} classes and ∅ need {self.num_classes + 1} "
+                    f"logits, got {one['pred_logits'].shape[-1]}"
+                )
         check_targets(targets, len(outputs["pred_logits"]), self.num_classes)
         num_boxes = max(1, sum(len(t["labels"]) for t in targets))
         losses = self.layer(outputs, targets, num_boxes)

@@ -237,10 +237,9 @@ class DETR(nn.Module):
         Raises:
             ValueError: images are not (B, C, H, W), or valid does not fit them.
         """
-        if images.ndim != 4:
-            raise ValueError(
-                f"images must be (B, C, H, W), got {tuple(images.shape)}",
-            )
+        if images.ndim != 4 or not images.is_floating_point():
+            found = tuple(images.shape), images.dtype
+            raise ValueError(f"images must be (B, C, H, W), floats, got {found}")
         if valid is not None:
             check_valid(valid, images)
         memory, pos, pad = self.encode(images, valid)

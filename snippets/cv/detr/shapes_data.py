@@ -51,7 +51,13 @@ def place_boxes(
 
 
 def shape_mask(kind: int, side: int) -> np.ndarray:
-    """Return which pixels of a square the shape covers."""
+    """Return which pixels of a square the shape covers.
+
+    Raises:
+        ValueError: no such shape.
+    """
+    if not 0 <= kind < len(SHAPES):
+        raise ValueError(f"kind must lie in 0 … {len(SHAPES) - 1}, got {kind}")
     y, x = np.mgrid[:side, :side]
     across = abs(2 * (x + 0.5) / side - 1)
     down = abs(2 * (y + 0.5) / side - 1)

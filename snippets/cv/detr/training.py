@@ -83,7 +83,12 @@ def train(
 
     `stop` ends earlier on the same schedule; the backbone's rate is
     lr · backbone_lr.
+
+    Raises:
+        ValueError: steps < 1.
     """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
     num_classes = model.classes.out_features - 1
     criterion = SetCriterion(num_classes, HungarianMatcher(), eos_coef=eos_coef)
     own = list(model.backbone.parameters())
