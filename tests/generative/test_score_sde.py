@@ -216,6 +216,19 @@ def test_path_ends_in_the_sample(flow):
     assert torch.equal(path[0], x)
 
 
+def test_the_last_noise_is_taken_off_by_tweedie(flow):
+    _, score, x, _ = flow
+    bare, clean = (
+        reverse_sde_sample(
+            SDES["vp"], score, x.shape, 10, eps=0.2, denoise=d, generator=rng(3), start=x
+        )
+        for d in (False, True)
+    )
+    t = real(0.2)[0]
+    torch.testing.assert_close(clean, tweedie(SDES["vp"], score(bare, t), bare, t))
+    assert (clean - bare).abs().max() > 0.1
+
+
 def test_tweedie_is_the_posterior_mean(flow):
     _, score, x, _ = flow
     sde = SDES["vp"]
