@@ -782,8 +782,8 @@ ERRORS = [
         "s must be earlier than t, got 1.0 and 0.5",
     ),
     (
-        lambda: predictor_corrector(VP, SCORE, (3, 2), 5, n_corrector=1.5),
-        "n_corrector must be an integer >= 1, got 1.5",
+        lambda: predictor_corrector(VP, SCORE, (3, 2), 5, n_corrector=True),
+        "n_corrector must be an integer >= 1, got True",
     ),
     (
         lambda: log_likelihood(VP, SCORE, POINTS, prior=lambda x: x),
