@@ -216,6 +216,19 @@ def test_path_ends_in_the_sample(flow):
     assert torch.equal(path[0], x)
 
 
+def test_the_last_noise_is_taken_off_by_tweedie(flow):
+    _, score, x, _ = flow
+    bare, clean = (
+        reverse_sde_sample(
+            SDES["vp"], score, x.shape, 10, eps=0.2, denoise=d, generator=rng(3), start=x
+        )
+        for d in (False, True)
+    )
+    t = real(0.2)[0]
+    torch.testing.assert_close(clean, tweedie(SDES["vp"], score(bare, t), bare, t))
+    assert (clean - bare).abs().max() > 0.1
+
+
 def test_tweedie_is_the_posterior_mean(flow):
     _, score, x, _ = flow
     sde = SDES["vp"]
@@ -726,6 +739,7 @@ def test_recorded_orders():
 # --- bad input -----------------------------------------------------------------------------------
 
 POINTS = torch.zeros(3, 2, dtype=torch.float64)
+NAN = float("nan")
 VP = SDES["vp"]
 SCORE = exact_score(VP, ISLANDS)
 FALL = real(1.0, 0.5)
@@ -739,14 +753,55 @@ ERRORS = [
     (lambda: t_of_lam(VP, -7.0), "value must lie between -5.025 and .*, got -7.0"),
     (lambda: prior_log_prob(VP, POINTS[0]), r"x must have the shape \(n, d\).*got \(2,\)"),
     (lambda: prior_sample(VP, (0, 2)), r"shape must be \(n, d\) with both >= 1, got \(0, 2\)"),
-    (lambda: prior_kl(VP, -1.0), "data_var must be >= 0, got -1.0"),
+    (lambda: VESDE(0.01, float("inf")), "got 0.01 and inf"),
+    (lambda: VESDE().sigma(NAN), r"t must lie in \[0, 1\], got nan"),
+    (lambda: prior_kl(VP, NAN), "data_var must be finite and >= 0, got nan"),
+    (
+        lambda: reverse_sde_sample(VP, SCORE, (4, 2), 5, start=POINTS),
+        r"start must have the shape \(4, 2\), got \(3, 2\)",
+    ),
+    (lambda: solve_ode(SCORE, POINTS, 0.0, NAN), "finite and differ, got 0.0 and nan"),
+    (lambda: solve_ode(SCORE, POINTS * NAN, 1.0, 0.1), "finite floating-point numbers, got .*nan"),
+    (lambda: solve_ode(SCORE, POINTS.long(), 1.0, 0.1), "finite floating-point numbers"),
+    (lambda: solve_ode(SCORE, POINTS[:0], 1.0, 0.1), "finite floating-point numbers"),
+    (
+        lambda: solve_ode(lambda x, t: x[:, :1], POINTS, 1.0, 0.1),
+        r"f must return the shape \(3, 2\), got \(3, 1\)",
+    ),
+    (lambda: solve_ode(SCORE, POINTS, 1.0, 0.1, rtol=NAN), "rtol and atol must be > 0, got nan"),
+    (
+        lambda: solve_ode(SCORE, POINTS, 1.0, 0.5, method="euler", ts=real(1.0, 0.2, 0.5)),
+        "from 1.0 to 0.5 without turning, got",
+    ),
+    (lambda: dpm_solver_pp_2m(VP, SCORE, POINTS, real(1.0, 0.0)), "ts must end where sigma > 0"),
+    (lambda: langevin_step(POINTS + 1, POINTS, POINTS, -1.0), "snr must be .*> 0, got -1.0"),
+    (lambda: langevin_step(POINTS[:1], POINTS, POINTS), r"share a shape \(n, d\), got"),
+    (lambda: langevin_step(POINTS, POINTS, POINTS), "score must not vanish"),
+    (
+        lambda: reverse_diffusion_step(VP, POINTS, POINTS, 0.5, 1.0, None),
+        "s must be earlier than t, got 1.0 and 0.5",
+    ),
+    (
+        lambda: predictor_corrector(VP, SCORE, (3, 2), 5, n_corrector=True),
+        "n_corrector must be an integer >= 1, got True",
+    ),
+    (
+        lambda: log_likelihood(VP, SCORE, POINTS, prior=lambda x: x),
+        r"prior must return the shape \(3,\), got \(3, 2\)",
+    ),
+    (
+        lambda: Denoiser(2)(torch.zeros(3, 2), torch.ones(2, 1)),
+        r"need one sigma or \(3, 1\), got \(2, 1\)",
+    ),
+    (lambda: karras_sigmas(3, rho=0.0), "rho must be .*> 0, got 0.0"),
+    (lambda: prior_kl(VP, -1.0), "data_var must be .*>= 0, got -1.0"),
     (lambda: probability_flow(VP, SCORE)(POINTS, real(1.5)[0]), r"t must lie in \[0, 1\]"),
     (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 0), "n_steps must be .*>= 1, got 0"),
     (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 5, lam=-1.0), "lam must be >= 0, got -1.0"),
     (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 5, eps=0.0), "eps must lie between 0 and 1"),
     (lambda: reverse_sde_sample(VP, SCORE, (3,), 5), r"shape must be \(n, d\).*got \(3,\)"),
     (lambda: solve_ode(SCORE, POINTS, 0.0, 1.0, method="rk4"), "method must be .*got 'rk4'"),
-    (lambda: solve_ode(SCORE, POINTS, 1.0, 1.0), "t0 and t1 must differ, got 1.0 twice"),
+    (lambda: solve_ode(SCORE, POINTS, 1.0, 1.0), "t0 and t1 must be .*differ, got 1.0 and 1.0"),
     (lambda: solve_ode(SCORE, POINTS, 1.0, 0.1, n_steps=5), "rk45 chooses its steps"),
     (lambda: solve_ode(SCORE, POINTS, 1.0, 0.1, rtol=0.0), "rtol and atol must be > 0, got 0.0"),
     (lambda: solve_ode(SCORE, POINTS, 1.0, 0.1, method="euler"), "either n_steps or ts"),
@@ -774,7 +829,7 @@ ERRORS = [
     (lambda: predictor_corrector(VP, SCORE, (3, 2), 0), "n_steps must be .*>= 1, got 0"),
     (
         lambda: predictor_corrector(VP, SCORE, (3, 2), 5, n_corrector=-1),
-        "n_corrector must be >= 0, got -1",
+        "n_corrector must be .*got -1",
     ),
     (lambda: predictor_corrector(VP, SCORE, (3, 2), 5, snr=0.0), "snr must be .*> 0, got 0.0"),
     (lambda: exact_trace(lambda x: x, POINTS[0]), r"x must have the shape \(n, d\)"),

@@ -41,7 +41,8 @@ class AttentionMap(nn.Module):
         Raises:
             ValueError: queries and memory differ in b or d.
         """
-        if queries.ndim != 3 or memory.ndim != 4 or (queries.shape[::2] != memory.shape[:2]):
+        ranks = queries.ndim, memory.ndim
+        if ranks != (3, 4) or queries.shape[::2] != memory.shape[:2]:
             raise ValueError(
                 "expected queries (b, n, d) and memory (b, d, h, w), got "
                 f"{tuple(queries.shape)} and {tuple(memory.shape)}",
@@ -50,7 +51,8 @@ class AttentionMap(nn.Module):
         k = self.W_k(memory.flatten(2).mT).unflatten(-1, (self.nhead, -1))
         logits = torch.einsum("bnec,blec->bnel", q, k) * q.shape[-1] ** -0.5
         if pad is not None:
-            logits = logits.masked_fill(pad.flatten(1)[:, None, None], -torch.inf)
+            nowhere = pad.flatten(1)[:, None, None]
+            logits = logits.masked_fill(nowhere, -torch.inf)
         weights = logits.flatten(2).softmax(-1)
         return weights.unflatten(-1, (self.nhead, *memory.shape[2:]))
 
@@ -76,7 +78,8 @@ class MaskHead(nn.Module):
         """Take the channels of the three backbone maps, the coarsest first.
 
         Raises:
-            ValueError: there are not three, or d_model is no multiple of 16.
+            ValueError: there are not three, d_model is no multiple of 16 or
+                d_model + nhead none of 8.
         """
         super().__init__()
         if len(channels) != 3 or d_model < 16 or d_model % 16:
@@ -86,6 +89,10 @@ class MaskHead(nn.Module):
             )
         widths = [d_model // 2, d_model // 4, d_model // 8, d_model // 16]
         joined = d_model + nhead
+        if joined % 8:  # the groups of the normalisation
+            raise ValueError(
+                f"d_model + nhead must be a multiple of 8, got {joined}",
+            )
         self.enter = nn.Sequential(
             convolution(joined, joined),
             convolution(joined, widths[0]),

@@ -26,9 +26,14 @@ def reverse_diffusion_step(
     s: Time,
     noise: Tensor | None,
 ) -> Tensor:
-    """Undo the forward step from s to t, Eq. (score-sde-predictor)."""
+    """Undo the forward step from s to t, Eq. (score-sde-predictor).
+
+    Raises: ValueError unless s < t.
+    """
     a = sde.alpha(t) / sde.alpha(s)
     v = sde.sigma(t) ** 2 - a**2 * sde.sigma(s) ** 2
+    if not v > 0:
+        raise ValueError(f"s must be earlier than t, got {s} and {t}")
     mean = (2 - a) * x + v * score
     return mean if noise is None else mean + v.sqrt() * noise
 
@@ -39,7 +44,17 @@ def langevin_step(
     noise: Tensor,
     snr: Number = 0.16,
 ) -> Tensor:
-    """Move by a Langevin step, Eq. (score-sde-corrector)."""
+    """Move by a Langevin step, Eq. (score-sde-corrector).
+
+    Raises: ValueError unless all three have one shape (n, d), snr > 0 and the
+    score is not zero everywhere.
+    """
+    check_positive("snr", snr)
+    if x.ndim != 2 or not x.shape == score.shape == noise.shape:
+        got = [tuple(part.shape) for part in (score, x, noise)]
+        raise ValueError(f"score, x, noise must share a shape (n, d), got {got}")
+    if not score.any():
+        raise ValueError("score must not vanish in every row, got zeros")
     size = noise.norm(dim=1).mean() / score.norm(dim=1).mean()
     step = 2 * (snr * size) ** 2
     return x + step * score + (2 * step).sqrt() * noise
@@ -60,12 +75,12 @@ def predictor_corrector(
     """Alternate both steps from t = 1 to eps; count the calls of the score.
 
     The last predictor step adds no noise and no corrector follows it.
-    Raises: ValueError unless n_steps >= 1, n_corrector >= 0, snr > 0.
+    Raises: ValueError unless n_steps >= 1, n_corrector is 0 or a count, snr > 0.
     """
     check_count("n_steps", n_steps)
     check_positive("snr", snr)
-    if n_corrector < 0:
-        raise ValueError(f"n_corrector must be >= 0, got {n_corrector}")
+    if n_corrector != 0:
+        check_count("n_corrector", n_corrector)
     x, nfe = prior_sample(sde, shape, generator), 0
     ts = time_grid(sde, n_steps, eps)
     for i, (t, s) in enumerate(pairwise(ts), 1):

@@ -85,6 +85,9 @@ class Denoiser(nn.Module):
         """
         sigma = torch.as_tensor(sigma, dtype=x.dtype)
         check_points(x)
+        if sigma.numel() != 1 and sigma.shape != (len(x), 1):
+            got = tuple(sigma.shape)
+            raise ValueError(f"need one sigma or ({len(x)}, 1), got {got}")
         if x.shape[1] != self.net.dim or not (sigma > 0).all():
             got = f"{tuple(x.shape)} and {sigma.min().item():g}"
             expected = f"x (n, {self.net.dim}) and sigma > 0"
@@ -225,9 +228,10 @@ def karras_sigmas(
 ) -> Tensor:
     """Return n_steps + 1 falling noise levels, Eq. (score-sde-karras).
 
-    Raises: ValueError unless n_steps >= 1 and 0 < sigma_min < sigma_max.
+    Raises: ValueError unless n_steps >= 1, rho > 0, 0 < sigma_min < sigma_max.
     """
     check_count("n_steps", n_steps)
+    check_positive("rho", rho)
     if not 0 < sigma_min < sigma_max:
         ends = f"{sigma_min} and {sigma_max}"
         raise ValueError(f"need 0 < sigma_min < sigma_max, got {ends}")

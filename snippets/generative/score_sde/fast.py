@@ -118,9 +118,11 @@ def dpm_solver_pp_2m(
 ) -> tuple[Tensor, int]:
     """Step with x_0 seen now and extrapolated from before, Eq. (score-sde-2m).
 
-    Raises: ValueError unless ts falls and has two times or more.
+    Raises: ValueError unless ts falls, has two times or more, ends at sigma > 0.
     """
     check_falling(ts)
+    if not sde.sigma(ts[-1]) > 0:
+        raise ValueError(f"ts must end where sigma > 0, got {ts[-1].item()}")
     before, h_before = x, torch.tensor(torch.inf)  # so the first step is DDIM's
     for t, s in pairwise(ts):
         now = tweedie(sde, score_fn(x, t), x, t)

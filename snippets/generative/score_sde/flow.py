@@ -45,11 +45,15 @@ def reverse_sde_sample(
     """Draw from the prior (or take start) and go back from t = 1 to eps.
 
     Steps of Euler-Maruyama, Eq. (score-sde-family); denoise ends with tweedie.
-    Raises: ValueError unless n_steps >= 1, lam >= 0, 0 < eps < 1, shape (n, d).
+    Raises: ValueError unless n_steps >= 1, lam >= 0, 0 < eps < 1, shape (n, d),
+    start of that shape if given.
     """
     check_count("n_steps", n_steps)
     if not 0 < eps < 1:
         raise ValueError(f"eps must lie between 0 and 1, got {eps}")
+    if start is not None and start.shape != tuple(shape):
+        got = tuple(start.shape)
+        raise ValueError(f"start must have the shape {tuple(shape)}, got {got}")
     back = reverse_drift(sde, score_fn, lam)
     x = prior_sample(sde, shape, generator) if start is None else start
     path = euler_maruyama(

@@ -73,7 +73,7 @@ def log_likelihood(
     divergence: exact (d backward passes), hutchinson (n_probes, drawn from seed,
     kept along the path), or a function of x and t.
     Raises: ValueError for other words, n_probes < 1, eps not in (0, 1), x not
-    (n, d).
+    (n, d), a prior that returns another shape than (n,).
     """
     check_points(x)
     check_count("n_probes", n_probes)
@@ -92,7 +92,11 @@ def log_likelihood(
     state = torch.cat([x, x.new_zeros(len(x), 1)], 1)
     atol = rtol if atol is None else atol
     state, nfe = solve_ode(joint, state, eps, 1.0, rtol=rtol, atol=atol)
-    return ends_in(state[:, :d]) + state[:, d], nfe
+    log_p1 = ends_in(state[:, :d])
+    if log_p1.shape != (len(x),):
+        got = tuple(log_p1.shape)
+        raise ValueError(f"prior must return the shape ({len(x)},), got {got}")
+    return log_p1 + state[:, d], nfe
 
 
 def _divergence(

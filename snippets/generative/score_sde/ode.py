@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 import torch
@@ -48,12 +49,12 @@ def solve_ode(
     euler and heun take n_steps equal steps, or those between the times ts; rk45
     the steps that its tolerances ask for, of the worst row if per_sample.
     Raises: ValueError for an unknown method, a fixed one without n_steps >= 1 or
-    ts from t0 to t1, an rk45 with them, tolerances <= 0, or t0 = t1.
+    ts from t0 to t1, an rk45 with them, tolerances <= 0, t0 = t1, an x that is
+    not finite, or an f of another shape than x.
     """
     if method not in ("euler", "heun", "rk45"):
         raise ValueError(f"method must be euler, heun or rk45, got {method!r}")
-    if t0 == t1:
-        raise ValueError(f"t0 and t1 must differ, got {t0} twice")
+    f = _checked(f, x, t0, t1)
     if method == "rk45":
         if n_steps is not None or ts is not None:
             raise ValueError("rk45 chooses its steps: leave out n_steps and ts")
@@ -66,6 +67,24 @@ def solve_ode(
     for t, s in pairwise(ts):
         x = step(f, x, t, s)
     return x, (len(ts) - 1) * (1 if method == "euler" else 2)
+
+
+def _checked(f: Field, x: Tensor, t0: Number, t1: Number) -> Field:
+    """Return f with the shape of what it returns watched."""
+    if t0 == t1 or not isfinite(t1 - t0):
+        got = f"{t0} and {t1}"
+        raise ValueError(f"t0 and t1 must be finite and differ, got {got}")
+    if not (x.is_floating_point() and x.isfinite().all() and x.numel()):
+        raise ValueError(f"x must hold finite floating-point numbers, got {x}")
+
+    def watched(x: Tensor, t: Any) -> Tensor:
+        slope = f(x, t)
+        if slope.shape != x.shape:
+            shapes = f"{tuple(x.shape)}, got {tuple(slope.shape)}"
+            raise ValueError(f"f must return the shape {shapes}")
+        return slope
+
+    return watched
 
 
 def _grid(
@@ -83,8 +102,11 @@ def _grid(
         check_count("n_steps", n_steps)
         return torch.linspace(t0, t1, n_steps + 1, dtype=torch.float64)
     assert ts is not None
-    if len(ts) < 2 or (ts[0].item(), ts[-1].item()) != (t0, t1):
-        raise ValueError(f"ts must go from {t0} to {t1}, got {ts.tolist()}")
+    ends = ts.flatten()[[0, -1]].tolist() if ts.numel() else []
+    turns = ts.ndim != 1 or not ((t1 - t0) * ts.diff() > 0).all()
+    if turns or ends != [t0, t1]:
+        way = f"from {t0} to {t1} without turning"
+        raise ValueError(f"ts must go {way}, got {ts.tolist()}")
     return ts
 
 

@@ -1,6 +1,6 @@
 """The three classical SDEs, their noise scale lambda_t, and the prior they end in."""
 
-from math import log, pi
+from math import inf, log, pi
 
 import torch
 from jaxtyping import Float
@@ -27,7 +27,7 @@ class VESDE(LinearSDE):
 
         Raises: ValueError unless 0 < sigma_min < sigma_max.
         """
-        if not 0 < sigma_min < sigma_max:
+        if not 0 < sigma_min < sigma_max < inf:
             ends = f"{sigma_min} and {sigma_max}"
             raise ValueError(f"need 0 < sigma_min < sigma_max, got {ends}")
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
@@ -118,10 +118,10 @@ def prior_sample(
 def prior_kl(sde: LinearSDE, data_var: Number) -> float:
     """Return KL(p_1 || prior) in nats per dimension, Eq. (score-sde-kl).
 
-    The data are N(0, data_var).  Raises: ValueError unless data_var >= 0.
+    The data are N(0, data_var).  Raises: ValueError unless 0 <= data_var < inf.
     """
-    if data_var < 0:
-        raise ValueError(f"data_var must be >= 0, got {data_var}")
+    if not 0 <= data_var < inf:
+        raise ValueError(f"data_var must be finite and >= 0, got {data_var}")
     at_end = sde.alpha(1.0) ** 2 * data_var + sde.sigma(1.0) ** 2
     r = at_end.item() / prior_std(sde) ** 2
     return (r - 1 - log(r)) / 2
