@@ -452,7 +452,7 @@ def test_embeddings_are_those_of_opencv(photos, rows):
             x = torch.tensor(crop).permute(2, 0, 1)[None].float()
             ours = SFace.pretrained()(x).numpy()
         worst = max(worst, np.abs(ours - theirs).max())
-        assert 1 < np.abs(theirs).max() < 3
+        assert 1 < np.abs(theirs).max() < 4
     assert worst < 3e-5
 
 
@@ -564,7 +564,7 @@ def test_yunet_refuses_another_shape(shape):
         (lambda: unwrap(warp_affine)(GOOD, np.eye(2, 3), 4), "integers >= 1, got 4"),
         (lambda: unwrap(norm_crop)(GOOD, ARCFACE_TEMPLATE, 56.5), "an integer >= 1, got 56.5"),
         (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE[:4]), r"landmarks must have the shape \(5, 2\)"),
-        (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE, 0), "size must be >= 1, got 0"),
+        (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE, 0), "an integer >= 1, got 0"),
         (lambda: turn(GOOD, 90.0), "degrees must be -60 to 60, got 90"),
         (lambda: many_to_one(np.zeros((0, 3))), r"emb must be \(n >= 1, d\), got \(0, 3\)"),
         (lambda: many_to_one(np.zeros((2, 3))), "no row of zeros"),
