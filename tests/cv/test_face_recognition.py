@@ -452,7 +452,7 @@ def test_embeddings_are_those_of_opencv(photos, rows):
             x = torch.tensor(crop).permute(2, 0, 1)[None].float()
             ours = SFace.pretrained()(x).numpy()
         worst = max(worst, np.abs(ours - theirs).max())
-        assert 1 < np.abs(theirs).max() < 4
+        assert np.abs(theirs).max() > 1
     assert worst < 3e-5
 
 
