@@ -127,12 +127,12 @@ def jpeg(img: Image, quality: int = 85) -> str:
 
 
 def aligned(img: Image) -> Image:
-    """Return the largest face upright, 112 x 112."""
+    """Return the largest face of uint8 RGB upright, 112 x 112, uint8 RGB."""
     return norm_crop(img, main_face(img)[4:14].reshape(5, 2))
 
 
 def cut(img: Image, way: str) -> Image:
-    """Return 112 x 112 pixels of a photograph, cut in one of the ways people cut."""
+    """Return 112 x 112 pixels of uint8 RGB, cut in one of the ways people cut."""
     row = main_face(img)
     x, y, w, h = row[:4]
     if way == "aligned":
@@ -157,7 +157,7 @@ WAYS = ["aligned", "shifted", "square", "box", "photo"]
 
 
 def similarities(photos: dict[str, Image], way: str) -> dict[str, float]:
-    """Return the cosine of each two photographs."""
+    """Return the cosine of each two photographs (uint8 RGB)."""
     names = list(photos)
     vectors = embed([cut(photos[name], way) for name in names]).astype(float)
     return {
@@ -167,14 +167,14 @@ def similarities(photos: dict[str, Image], way: str) -> dict[str, float]:
 
 
 def spin(img: Image, degrees: float) -> Image:
-    """Turn a photograph about the middle of its face."""
+    """Turn a photograph (uint8 RGB) about the middle of its face."""
     x, y, w, h = main_face(img)[:4]
     M = cv2.getRotationMatrix2D((x + w / 2, y + h / 2), degrees, 1.0)
     return warp_affine(img, M, (img.shape[1], img.shape[0]))
 
 
 def rotation(img: Image, angles: list[int]) -> dict[str, list[float | None]]:
-    """Turn a photograph; return its cosine with itself, aligned and as a box."""
+    """Turn a photograph (uint8 RGB); return its cosine with itself, aligned and as a box."""
     found: dict[str, list[float | None]] = {"aligned": [], "box": []}
     for way, values in found.items():
         own = embed([cut(img, way)])[0]
@@ -187,7 +187,7 @@ def rotation(img: Image, angles: list[int]) -> dict[str, list[float | None]]:
 
 
 def degraded(img: Image) -> dict[str, Any]:
-    """Spoil an aligned face in one way each; return its cosine with itself."""
+    """Spoil the aligned face of uint8 RGB in one way each; return its cosine with itself."""
     crop = aligned(img)
     own = embed([crop])[0].astype(float)
     landmarks = main_face(img)[4:14].reshape(5, 2)
@@ -220,7 +220,7 @@ def from_grey(face: np.ndarray) -> Image:
 
 
 def perturb(face: Image, rng: np.random.Generator) -> Image:
-    """Turn, scale, shift, light and roughen a small face a little."""
+    """Turn, scale, shift, light and roughen a small face (uint8 RGB) a little."""
     angle, scale = np.radians(rng.uniform(-10, 10)), rng.uniform(0.9, 1.1)
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     turned = np.array([[c, -s], [s, c]])
@@ -304,7 +304,7 @@ def small_faces(count: int, components: int, shots: int) -> dict[str, Any]:
 
 
 def pooling(crops: list[Image], shots: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Turn and roughen probes; add views to the gallery, or pool several probes."""
+    """Turn and roughen crops (uint8 RGB); add views to the gallery, or pool several probes."""
     plain = embed(crops)
     rich = np.stack([many_to_one(embed(one_to_many(crop))) for crop in crops])
 

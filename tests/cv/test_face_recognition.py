@@ -4,6 +4,7 @@ import math
 import sys
 import warnings
 from functools import cache
+from inspect import unwrap
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import cbook
 from pytorch_metric_learning import distances, losses, miners
+from scipy.optimize import brentq
 from scipy.stats import special_ortho_group
 from skimage.transform import SimilarityTransform
 from sklearn.decomposition import PCA as TheirPCA
@@ -348,6 +350,28 @@ def test_no_similarity_nearby_is_better():
         assert cost(near) >= cost(M)
 
 
+def test_points_on_a_line_still_have_one_similarity():
+    src = np.outer(np.arange(5), [1.0, 2.0]) + 3
+    M = np.array([[0.6, -0.8, 5], [0.8, 0.6, 7]])
+    dst = src @ M[:, :2].T + M[:, 2]
+    np.testing.assert_allclose(similarity_transform(src, dst), M, atol=1e-9)
+    np.testing.assert_allclose(similarity_complex(src, dst), M, atol=1e-9)
+
+
+@pytest.mark.parametrize("where", [0.0, 0.1, 33.3, 123.456, 1e6 / 3])
+def test_landmarks_in_one_point_are_refused_wherever_it_lies(where):
+    src = np.full((5, 2), where)  # the mean of equal numbers need not equal them
+    with pytest.raises(ValueError, match="src must not lie in one point"):
+        norm_crop(GOOD, src)
+
+
+def test_small_or_far_landmarks_are_still_landmarks():
+    near = 1e-6 * ARCFACE_TEMPLATE
+    assert similarity_transform(near, ARCFACE_TEMPLATE)[0, 0] == pytest.approx(1e6)
+    far = ARCFACE_TEMPLATE + 1e6
+    assert similarity_transform(far, ARCFACE_TEMPLATE)[0, 0] == pytest.approx(1)
+
+
 def test_without_scale_only_rotation_and_translation_remain():
     g = rng()
     src = g.normal(0, 10, (5, 2))
@@ -428,6 +452,7 @@ def test_embeddings_are_those_of_opencv(photos, rows):
             x = torch.tensor(crop).permute(2, 0, 1)[None].float()
             ours = SFace.pretrained()(x).numpy()
         worst = max(worst, np.abs(ours - theirs).max())
+        assert np.abs(theirs).max() > 1
     assert worst < 3e-5
 
 
@@ -532,17 +557,25 @@ def test_yunet_refuses_another_shape(shape):
         (lambda: warp_affine(GOOD, np.eye(2), (4, 4)), r"M must be finite and have the shape"),
         (lambda: warp_affine(GOOD, np.zeros((2, 3)), (4, 4)), "M must be invertible"),
         (lambda: warp_affine(GOOD, np.eye(2, 3), (0, 4)), "size must be"),
+        (
+            lambda: unwrap(warp_affine)(GOOD, np.eye(2, 3), (4.5, 4)),
+            r"integers >= 1, got \(4.5, 4\)",
+        ),
+        (lambda: unwrap(warp_affine)(GOOD, np.eye(2, 3), 4), "integers >= 1, got 4"),
+        (lambda: unwrap(norm_crop)(GOOD, ARCFACE_TEMPLATE, 56.5), "an integer >= 1, got 56.5"),
         (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE[:4]), r"landmarks must have the shape \(5, 2\)"),
-        (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE, 0), "size must be >= 1, got 0"),
+        (lambda: norm_crop(GOOD, ARCFACE_TEMPLATE, 0), "an integer >= 1, got 0"),
         (lambda: turn(GOOD, 90.0), "degrees must be -60 to 60, got 90"),
         (lambda: many_to_one(np.zeros((0, 3))), r"emb must be \(n >= 1, d\), got \(0, 3\)"),
         (lambda: many_to_one(np.zeros((2, 3))), "no row of zeros"),
+        (lambda: many_to_one(np.full((2, 3), np.nan)), "emb must be finite"),
         (lambda: many_to_one(np.array([[1.0, 0], [-1, 0]])), "must not cancel"),
         (lambda: PCA(0), "k must be an integer >= 1, got 0"),
         (lambda: PCA(3).fit(np.zeros((2, 5))), r"both >= 3, got \(2, 5\)"),
         (lambda: PCA(1).fit(np.full((3, 2), np.inf)), "X must be finite"),
         (lambda: PCA(2, True).fit(np.outer([1, 2, 4], [1, 1])), "whitening needs 2 variances"),
         (lambda: PCA(1).fit(np.eye(3)).transform(np.eye(2)), r"X must be \(n, 3\), got \(2, 2\)"),
+        (lambda: PCA(1).transform(np.eye(2)), "fit must come before transform"),
         (lambda: smallest_scale(1, 0.9), "need C >= 2"),
         (lambda: smallest_scale(10, 0.05), "1 / C < P < 1"),
     ],
@@ -723,6 +756,14 @@ def test_wrong_classes_keep_their_cosine():
         (lambda c, y: margin_logits(c, y, m1=2.0, tail="taylor"), ValueError, "taylor if m1 = 1"),
         (lambda c, y: MarginHead(0, 4), ValueError, "d and C must be >= 1"),
         (lambda c, y: MarginHead(3, 4, s=0.0), ValueError, "s must be > 0 or None"),
+        (lambda c, y: MarginHead(3, 4, s=math.nan), ValueError, "s must be > 0 or None, got nan"),
+        (lambda c, y: margin_logits(c, y - 1), ValueError, r"between 0 and 3, got \(-1, 1\)"),
+        (lambda c, y: margin_logits(c, y, m1=math.nan), ValueError, "got nan, 0.5, 0.0"),
+        (lambda c, y: margin_logits(c, y, m3=math.nan), ValueError, "got 1.0, 0.5, nan"),
+        (lambda c, y: ArcFace(3, 4, m=4.0), ValueError, "0 <= m2 <= pi, m3 >= 0, got 1.0, 4.0"),
+        (lambda c, y: CosFace(3, 4, m=-0.1), ValueError, "m3 >= 0, got 1.0, 0.0, -0.1"),
+        (lambda c, y: SphereFace(3, 4, m=0.5), ValueError, "need m1 >= 1"),
+        (lambda c, y: ArcFace(5, 4)(c, y), ValueError, r"x must be \(B, 5\), got \(3, 4\)"),
     ],
 )
 def test_bad_margins_are_named(call, error, message):
@@ -813,7 +854,15 @@ def test_centers():
         (lambda x, y: triplet_loss(x, y.float()), TypeError, "y must hold integers"),
         (lambda x, y: triplet_loss(x, y, 0.0), ValueError, "margin must be > 0, got 0"),
         (lambda x, y: triplet_loss(x, y, 0.2, "easy"), ValueError, "mining must be one of"),
+        (lambda x, y: triplet_loss(x, y, math.nan), ValueError, "margin must be > 0, got nan"),
+        (lambda x, y: triplet_loss(x * math.nan, y), ValueError, "emb must be finite"),
         (lambda x, y: center_loss(x, y, x[:, :1]), ValueError, r"centers must be \(C, 2\)"),
+        (lambda x, y: center_loss(x, y + 1, x), ValueError, r"0 and 2, got \(1, 3\)"),
+        (lambda x, y: center_loss(x, y - 1, x), ValueError, r"0 and 2, got \(-1, 1\)"),
+        (lambda x, y: update_centers(x, x, y + 1), ValueError, r"0 and 2, got \(1, 3\)"),
+        (lambda x, y: update_centers(x, x, y - 1), ValueError, r"0 and 2, got \(-1, 1\)"),
+        (lambda x, y: update_centers(x[:, :1], x, y), ValueError, r"centers must be \(C, 2\)"),
+        (lambda x, y: update_centers(x, x, y.float()), TypeError, "y must hold integers"),
         (lambda x, y: contrastive_loss(x, x[:2], y > 0), ValueError, "a, b, same must be"),
         (lambda x, y: contrastive_loss(x, x, y), TypeError, "same must be Boolean"),
         (lambda x, y: contrastive_loss(x, x, y > 0, -1.0), ValueError, "margin must be > 0"),
@@ -860,6 +909,18 @@ def test_eer_by_hand():
     assert eer(np.array([0.9, 0.8, 0.2, 0.1]), np.array([0, 0, 1, 1])) == 1
     assert eer(np.array([1, 1, 1, 1]), np.array([0, 1, 0, 1])) == 0.5
     assert eer(np.array([4, 3, 2, 1]), np.array([1, 0, 1, 0])) == 0.5
+
+
+@given(st.integers(0, 10_000))
+def test_eer_is_where_scikit_learns_curve_crosses(seed):
+    """The chord between two points of the ROC, met by bisection; scores with many ties."""
+    scores, labels = scored(seed)
+    far, tar, _ = roc_curve(labels, scores, drop_intermediate=False)
+    path = np.arange(len(far))
+    crossing = brentq(
+        lambda t: np.interp(t, path, far) + np.interp(t, path, tar) - 1, 0, len(far) - 1
+    )
+    assert eer(scores, labels) == pytest.approx(np.interp(crossing, path, far), abs=1e-9)
 
 
 @given(st.integers(0, 10_000))
@@ -919,7 +980,11 @@ def test_pairs():
         (lambda s, y: kfold_accuracy(s, y, 1), "folds must be 2 to 4, got 1"),
         (lambda s, y: kfold_accuracy(s, y, 5), "folds must be 2 to 4, got 5"),
         (lambda s, y: kfold_accuracy(s, np.sort(y), 2), "labels must hold both"),
+        (lambda s, y: unwrap(kfold_accuracy)(s, y, 2.5), "folds must be 2 to 4, got 2.5"),
         (lambda s, y: rank_k(s, y, y), "scores must be"),
+        (lambda s, y: rank_k(np.full((4, 4), np.nan), y, y), "scores must be finite"),
+        (lambda s, y: rank_k(np.zeros((0, 4)), y[:0], y), r"\(P >= 1, G >= 1\)"),
+        (lambda s, y: pairs(np.full((4, 2), np.nan), y), "emb must be finite"),
         (lambda s, y: rank_k(np.eye(4), y, y, 0), "k must be >= 1"),
         (lambda s, y: rank_k(np.eye(4), y + 5, y), "none for"),
         (lambda s, y: pairs(np.eye(4), y[:2]), "emb, ids must be"),
@@ -978,6 +1043,39 @@ def test_margins_sharpen_what_was_seen_and_nothing_else():
         assert digits[name]["unseen"]["least"] > 5 * digits[name]["seen"]["largest"]
     unseen = [FOUND["classes"][f"c{n}"]["unseen"]["mean"] for n in (2, 3, 5, 7)]
     assert unseen == sorted(unseen, reverse=True)
+
+
+def overlap(ranges):
+    """Say whether ranges over the seeds have a value in common."""
+    return max(each["least"] for each in ranges) <= min(each["largest"] for each in ranges)
+
+
+def test_the_digits_rank_no_margin():
+    digits = FOUND["digits"]
+    assert overlap([digits[name]["seen"] for name in ("cos", "arc")])
+    assert overlap([digits[name]["unseen"] for name in ("sphere", "cos", "arc")])
+    assert digits["sphere"]["seen"]["least"] > digits["cos"]["seen"]["largest"]
+
+
+def test_accuracy_tells_neither_of_verification_nor_of_strangers():
+    digits = FOUND["digits"]
+    assert abs(digits["softmax"]["right"]["mean"] - digits["arc"]["right"]["mean"]) < 0.005
+    assert digits["softmax"]["seen"]["mean"] > 3 * digits["arc"]["seen"]["mean"]
+    for one in digits.values():
+        assert 4 < one["unseen"]["mean"] / one["seen"]["mean"] < 100
+
+
+def test_what_the_page_says_of_small_faces():
+    rows, spoiled = FOUND["small"]["rows"], FOUND["obama"]["degraded"]
+    linear = ("pixels", "pca", "whitened")
+    assert max(linear, key=lambda name: rows[name]["rank1"]) == "pixels"
+    assert max(linear, key=lambda name: rows[name]["eer"]) == "pixels"
+    assert spoiled["size"]["s10"] < 0.363 < spoiled["size"]["s16"]
+    assert spoiled["noise"]["n8"] > 0.6
+    pose = FOUND["small"]["pose"]
+    for a, b in (("plain_single", "rich_single"), ("plain_single", "plain_pooled")):
+        assert pose[b]["eer"] < pose[a]["eer"]
+        assert pose[b]["rank1"] > pose[a]["rank1"]
 
 
 def test_a_short_training_already_shows_it():

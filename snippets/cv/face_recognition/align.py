@@ -26,18 +26,19 @@ def similarity_transform(
     Eq. (face-recognition-umeyama); src and dst are points (N, 2).
 
     Raises: ValueError unless both are (N >= 2, 2), finite and as many, and src
-    does not lie in one point.
+    does not lie in one point (up to rounding).
     """
     src = check_points("src", src)
     dst = check_points("dst", dst, len(src))
     mean_src, mean_dst = src.mean(0), dst.mean(0)
     x, y = src - mean_src, dst - mean_dst
-    if np.square(x).sum() == 0:
+    spread = np.square(x).sum()
+    if spread <= 1e-24 * np.square(src).sum():
         raise ValueError(f"src must not lie in one point, got {src.tolist()}")
     u, d, vt = np.linalg.svd(y.T @ x)
     sign = np.array([1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = u * sign @ vt
-    scale = (d * sign).sum() / np.square(x).sum() if estimate_scale else 1.0
+    scale = (d * sign).sum() / spread if estimate_scale else 1.0
     matrix = scale * rotation
     return np.column_stack([matrix, mean_dst - matrix @ mean_src])
 
@@ -67,7 +68,7 @@ def warp_affine(
     of the result, whose size is (width, height).
 
     Raises: ValueError or TypeError unless img is an image; ValueError unless M
-    is (2, 3), finite and invertible and size holds two numbers >= 1.
+    is (2, 3), finite and invertible and size holds two integers >= 1.
     """
     img = check_image(img)
     M = np.asarray(M, dtype=np.float64)
@@ -75,8 +76,10 @@ def warp_affine(
         raise ValueError(f"M must be finite and have the shape (2, 3), got {M}")
     if np.linalg.det(M[:, :2]) == 0:
         raise ValueError(f"M must be invertible, got {M.tolist()}")
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"size must be (width, height), both >= 1, got {size}")
+    if np.shape(size) != (2,) or any(int(n) != n or n < 1 for n in size):
+        raise ValueError(
+            f"size must be (width, height), integers >= 1, got {size}",
+        )
     width, height = size
     inverse = np.linalg.inv(M[:, :2])
     rows, columns = np.mgrid[:height, :width]
@@ -88,7 +91,10 @@ def _bilinear(
     img: UInt8[np.ndarray, "h w 3"],
     points: Float[np.ndarray, "height width 2"],
 ) -> Float[np.ndarray, "height width 3"]:
-    """Interpolate img between the four pixels around each point (x, y)."""
+    """Interpolate img between the four pixels around each point (x, y).
+
+    img is uint8, 0 to 255; the order of its channels does not matter here.
+    """
     h, w, _ = img.shape
     padded = np.pad(img.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
     points = points.clip(-1, [w, h]) + 1  # the frame of zeros is the outside
@@ -110,12 +116,13 @@ def norm_crop(
     landmarks (5, 2): eyes, nose, mouth corners as (x, y), left ones first.
 
     Raises: ValueError or TypeError unless img is an image; ValueError unless
-    there are five finite landmarks and size >= 1.
+    there are five finite landmarks, not in one point, and size is an integer
+    >= 1.
     """
     img = check_image(img)
     landmarks = check_points("landmarks", landmarks, 5)
-    if size < 1:
-        raise ValueError(f"size must be >= 1, got {size}")
+    if int(size) != size or size < 1:
+        raise ValueError(f"size must be an integer >= 1, got {size}")
     template = ARCFACE_TEMPLATE * size / 112
     M = similarity_transform(landmarks, template)
     return warp_affine(img, M, (size, size))

@@ -77,6 +77,16 @@ def check_labelled(emb: Tensor, y: Tensor) -> None:
         raise TypeError(f"y must hold integers, got {y.dtype}")
 
 
+def check_classes(y: Tensor, classes: int) -> None:
+    """Refuse labels of classes that do not exist.
+
+    Raises: ValueError unless y lies between 0 and classes - 1.
+    """
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        wrong = (int(y.min()), int(y.max()))
+        raise ValueError(f"y must lie between 0 and {classes - 1}, got {wrong}")
+
+
 def check_scores(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return scores of pairs as float64 and labels as Booleans, both (n,).
 

@@ -46,8 +46,11 @@ class PCA:
 
         Eq. (face-recognition-whiten).
 
-        Raises: ValueError unless X has as many columns as the fitted one.
+        Raises: ValueError before `fit`, and unless X has as many columns as the
+        fitted one.
         """
+        if not hasattr(self, "mean"):
+            raise ValueError("fit must come before transform")
         X = np.asarray(X, np.float64)
         if X.ndim != 2 or X.shape[1] != len(self.mean):
             raise ValueError(f"X must be (n, {len(self.mean)}), got {X.shape}")
@@ -55,6 +58,6 @@ class PCA:
         return Z / np.sqrt(self.variance) if self.whiten else Z
 
     def inverse(self, Z: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
-        """Return the faces that coordinates stand for."""
+        """Return the faces that coordinates stand for, in the range of X."""
         scale = np.sqrt(self.variance) if self.whiten else 1.0
         return Z * scale @ self.components + self.mean

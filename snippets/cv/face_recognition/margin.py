@@ -7,9 +7,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
 
-from .checks import check_labelled
+from .checks import check_classes, check_labelled
 
 EDGE = 1e-6  # cosines are kept this far from -1 and 1, where arccos has no slope
+
+
+def check_margins(m1: float, m2: float, m3: float) -> None:
+    """Refuse margins for which psi would not fall or not be a number.
+
+    Raises: ValueError unless m1 >= 1, 0 <= m2 <= pi and m3 >= 0.
+    """
+    if not (m1 >= 1 and 0 <= m2 <= pi and m3 >= 0):
+        raise ValueError(
+            f"need m1 >= 1, 0 <= m2 <= pi, m3 >= 0, got {m1}, {m2}, {m3}",
+        )
 
 
 def margin_cosine(
@@ -26,10 +37,7 @@ def margin_cosine(
     Raises: ValueError unless m1 >= 1, 0 <= m2 <= pi, m3 >= 0 and tail is
     monotone or, where m1 = 1, taylor.
     """
-    if m1 < 1 or not 0 <= m2 <= pi or m3 < 0:
-        raise ValueError(
-            f"need m1 >= 1, 0 <= m2 <= pi, m3 >= 0, got {m1}, {m2}, {m3}",
-        )
+    check_margins(m1, m2, m3)
     if tail != "monotone" and (tail != "taylor" or m1 != 1):
         raise ValueError(
             f"tail must be monotone, taylor if m1 = 1, got {tail!r}, m1={m1}",
@@ -64,10 +72,7 @@ def margin_logits(
     if len(cosine) and not cosine.detach().abs().max() <= 1 + 1e-5:
         worst = cosine.detach().abs().max().item()
         raise ValueError(f"cosine must lie between -1 and 1, got {worst:g}")
-    classes = cosine.shape[1]
-    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
-        wrong = (int(y.min()), int(y.max()))
-        raise ValueError(f"y must lie between 0 and {classes - 1}, got {wrong}")
+    check_classes(y, cosine.shape[1])
     right = cosine.gather(1, y[:, None])
     moved = margin_cosine(right, m1, m2, m3, tail)
     return s * cosine.scatter(1, y[:, None], moved.to(cosine.dtype))
@@ -88,24 +93,36 @@ class MarginHead(nn.Module):
     ) -> None:
         """Make C directions in d dimensions; s=None takes the length of x for s.
 
-        Raises: ValueError unless d and C are >= 1 and s is > 0 or None.
+        Raises: ValueError unless d and C are >= 1, s is > 0 or None, and the
+        margins as `margin_cosine` wants them.
         """
         super().__init__()
         if min(d, C) < 1:
             raise ValueError(f"d and C must be >= 1, got {d} and {C}")
-        if s is not None and s <= 0:
+        if s is not None and not s > 0:
             raise ValueError(f"s must be > 0 or None, got {s}")
+        check_margins(m1, m2, m3)
         self.s, self.m1, self.m2, self.m3 = s, m1, m2, m3
         self.weight = nn.Parameter(torch.randn(C, d, generator=generator))
 
     def cosine(self, x: Tensor) -> Float[Tensor, "b c"]:
-        """Return the cosine of each embedding (B, d) with each class."""
+        """Return the cosine of each embedding (B, d) with each class.
+
+        Raises: ValueError unless x is (B, d).
+        """
+        d = self.weight.shape[1]
+        if x.ndim != 2 or x.shape[1] != d:
+            raise ValueError(f"x must be (B, {d}), got {tuple(x.shape)}")
         return linear(normalize(x), normalize(self.weight))
 
     def forward(self, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        """Return the mean cross-entropy, Eq. (face-recognition-loss)."""
+        """Return the mean cross-entropy, Eq. (face-recognition-loss).
+
+        Raises: ValueError unless x is (B, d), and as `margin_logits`.
+        """
+        cosine = self.cosine(x)
         s = x.norm(dim=1, keepdim=True) if self.s is None else self.s
-        logits = margin_logits(self.cosine(x), y, s, self.m1, self.m2, self.m3)
+        logits = margin_logits(cosine, y, s, self.m1, self.m2, self.m3)
         return cross_entropy(logits, y)
 
 

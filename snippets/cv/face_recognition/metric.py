@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .checks import check_labelled
+from .checks import check_classes, check_labelled
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Float[Tensor, "n m"]:
@@ -31,7 +31,7 @@ def contrastive_loss(
         raise ValueError(f"a, b, same must be (n, d), (n, d), (n,): {shapes}")
     if same.dtype != torch.bool:
         raise TypeError(f"same must be Boolean, got {same.dtype}")
-    if margin <= 0:
+    if not margin > 0:
         raise ValueError(f"margin must be > 0, got {margin}")
     distance = (a - b).norm(dim=1)
     gap = (margin - distance).clamp(min=0)
@@ -76,11 +76,13 @@ def triplet_loss(
 
     Eq. (face-recognition-triplet).  emb (B, d), y (B,).
 
-    Raises: ValueError unless the shapes agree, margin > 0 and mining is known;
-    TypeError unless y holds integers.
+    Raises: ValueError unless the shapes agree, emb is finite, margin > 0 and
+    mining is known; TypeError unless y holds integers.
     """
     check_labelled(emb, y)
-    if margin <= 0:
+    if not emb.isfinite().all():
+        raise ValueError("emb must be finite, got nan or inf among it")
+    if not margin > 0:
         raise ValueError(f"margin must be > 0, got {margin}")
     squared = squared_distances(emb, emb)
     a, p, n = mine(squared.detach(), y, margin, mining)
@@ -93,27 +95,37 @@ def center_loss(emb: Tensor, y: Tensor, centers: Tensor) -> Float[Tensor, ""]:
 
     Eq. (face-recognition-center).  emb (B, d), y (B,), centers (C, d).
 
-    Raises: ValueError unless the shapes agree; TypeError unless y is integer.
+    Raises: ValueError unless the shapes agree and y lies between 0 and C - 1;
+    TypeError unless y is integer.
     """
+    _check_centers(centers, emb, y)
+    return (emb - centers[y]).square().sum(1).mean() / 2
+
+
+def _check_centers(centers: Tensor, emb: Tensor, y: Tensor) -> None:
+    """Refuse centres of another width, and labels of centres there are not."""
     check_labelled(emb, y)
     if centers.ndim != 2 or centers.shape[1] != emb.shape[1]:
         raise ValueError(
             f"centers must be (C, {emb.shape[1]}), got {tuple(centers.shape)}",
         )
-    return (emb - centers[y]).square().sum(1).mean() / 2
+    check_classes(y, len(centers))
 
 
 @torch.no_grad()
 def update_centers(
-    centers: Float[Tensor, "c d"],
-    emb: Float[Tensor, "b d"],
-    y: Int[Tensor, " b"],
+    centers: Tensor,
+    emb: Tensor,
+    y: Tensor,
     rate: float = 0.5,
 ) -> None:
     """Move the centres towards the embeddings of their class, in place.
 
-    Eq. (face-recognition-center-update).
+    Eq. (face-recognition-center-update).  centers (C, d), emb (B, d), y (B,).
+
+    Raises: as `center_loss`.
     """
+    _check_centers(centers, emb, y)
     pull = torch.zeros_like(centers).index_add_(0, y, centers[y] - emb)
     count = y.bincount(minlength=len(centers))[:, None]
     centers -= rate * pull / (1 + count)

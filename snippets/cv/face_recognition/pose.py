@@ -50,12 +50,14 @@ def many_to_one(emb: np.ndarray) -> Float[np.ndarray, " d"]:
 
     Eq. (face-recognition-template).  emb (n, d).
 
-    Raises: ValueError unless emb is (n >= 1, d) without a row of zeros and its
-    directions do not cancel.
+    Raises: ValueError unless emb is (n >= 1, d), finite, without a row of zeros
+    and its directions do not cancel.
     """
     emb = np.asarray(emb, np.float64)
     if emb.ndim != 2 or not len(emb):
         raise ValueError(f"emb must be (n >= 1, d), got {emb.shape}")
+    if not np.isfinite(emb).all():
+        raise ValueError("emb must be finite, got nan or inf among it")
     length = np.linalg.norm(emb, axis=1, keepdims=True)
     if not length.all():
         raise ValueError("emb must hold no row of zeros")

@@ -88,11 +88,11 @@ def kfold_accuracy(
     Eq. (face-recognition-stderr): each fold, in the given order, is judged by
     the threshold that is best for the others.
 
-    Raises: ValueError unless 2 <= folds <= n and both labels remain outside
-    every fold, and as `roc`.
+    Raises: ValueError unless folds is an integer, 2 <= folds <= n, and both
+    labels remain outside every fold, and as `roc`.
     """
     scores, same = check_scores(scores, labels)
-    if not 2 <= folds <= len(scores):
+    if int(folds) != folds or not 2 <= folds <= len(scores):
         raise ValueError(f"folds must be 2 to {len(scores)}, got {folds}")
     sizes = [len(part) for part in np.array_split(scores, folds)]
     fold = np.repeat(np.arange(folds), sizes)
@@ -123,13 +123,17 @@ def rank_k(scores: Array, probe: Array, gallery: Array, k: int = 1) -> float:
 
     scores (P, G), identities probe (P,) and gallery (G,); ties count against it.
 
-    Raises: ValueError unless the shapes agree, k >= 1, every probe has a mate.
+    Raises: ValueError unless the shapes agree, there is a probe, scores are
+    finite, k >= 1, every probe has a mate.
     """
     scores, probe, gallery = map(np.asarray, (scores, probe, gallery))
-    if scores.shape != (*probe.shape, *gallery.shape) or scores.ndim != 2:
+    wanted = probe.shape + gallery.shape
+    if scores.shape != wanted or scores.ndim != 2 or 0 in wanted:
         raise ValueError(
-            f"scores must be {probe.shape + gallery.shape}, got {scores.shape}",
+            f"scores must be (P >= 1, G >= 1) = {wanted}, got {scores.shape}",
         )
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite, got nan or inf among them")
     if k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
     mate = probe[:, None] == gallery
@@ -144,14 +148,16 @@ def rank_k(scores: Array, probe: Array, gallery: Array, k: int = 1) -> float:
 def pairs(emb: Array, ids: Array) -> tuple[Array, Array]:
     """Return cosine and label of every pair of rows of emb (n, d).
 
-    Raises: ValueError unless emb is (n >= 2, d) without a row of zeros and ids
-    is (n,).
+    Raises: ValueError unless emb is (n >= 2, d), finite, without a row of zeros
+    and ids is (n,).
     """
     emb, ids = np.asarray(emb, np.float64), np.asarray(ids)
     if emb.ndim != 2 or len(emb) < 2 or ids.shape != emb.shape[:1]:
         raise ValueError(
             f"emb, ids must be (n >= 2, d), (n,), got {emb.shape}, {ids.shape}",
         )
+    if not np.isfinite(emb).all():
+        raise ValueError("emb must be finite, got nan or inf among it")
     length = np.linalg.norm(emb, axis=1, keepdims=True)
     if not length.all():
         raise ValueError("emb must hold no row of zeros")
