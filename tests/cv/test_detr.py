@@ -2,6 +2,7 @@
 
 import io
 from contextlib import redirect_stdout
+from copy import copy
 from itertools import permutations
 
 import numpy as np
@@ -17,7 +18,13 @@ from scipy.optimize import linprog
 from torch.autograd import gradcheck
 from torch.utils.flop_counter import FlopCounterMode
 from torchmetrics.functional.detection import panoptic_quality as torchmetrics_pq
-from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+from transformers import (
+    DetrConfig,
+    DetrForObjectDetection,
+    DetrForSegmentation,
+    ResNetConfig,
+)
+from transformers.loss.loss_for_object_detection import dice_loss as hugging_face_dice
 
 from snippets.common import records
 from snippets.common.data import small_digits
@@ -58,6 +65,7 @@ from snippets.cv.detr import (
     suppress,
     train,
 )
+from snippets.cv.detr.panoptic import AttentionMap, MaskHead, dice_loss, paint
 
 
 def rng(seed=0):
@@ -962,3 +970,117 @@ def test_whole_numbers_are_refused_where_halves_would_be_lost():
         box_iou(BOX.long(), BOX)
     with pytest.raises(TypeError, match="pred and target must be integers, got float64, int64"):
         panoptic_quality(np.zeros((2, 2, 2)), np.zeros((2, 2, 2), int))
+
+
+# --- the panoptic head ---------------------------------------------------------------------------
+
+NAMES = [  # theirs and ours
+    ("conv1.conv", "enter.0.0"),
+    ("conv1.norm", "enter.0.1"),
+    ("conv2.conv", "enter.1.0"),
+    ("conv2.norm", "enter.1.1"),
+    ("output_conv", "out"),
+    *((f"fpn_stages.{i}.fpn_adapter", f"adapt.{i}") for i in range(3)),
+    *((f"fpn_stages.{i}.refine.conv", f"refine.{i}.0") for i in range(3)),
+    *((f"fpn_stages.{i}.refine.norm", f"refine.{i}.1") for i in range(3)),
+]
+
+
+def renamed(state, names):
+    """Return a state with the beginnings of its names replaced."""
+    longest = sorted(names, key=lambda pair: -len(pair[0]))
+    return {
+        next(ours + key.removeprefix(his) for his, ours in longest if key.startswith(his)): value
+        for key, value in state.items()
+    }
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_masks_are_hugging_faces(padded):
+    """Their segmentation model runs; ours gets their weights and what their head was given."""
+    config = copy(hugging_face()[0].config)
+    config.encoder_attention_heads = config.decoder_attention_heads = 8
+    config.backbone_config = copy(config.backbone_config)
+    config.backbone_config.out_features = [f"stage{i}" for i in range(1, 5)]
+    torch.manual_seed(0)
+    theirs = DetrForSegmentation(config).eval()
+    state = theirs.state_dict()
+    for value in state.values():
+        if value.ndim > 1:
+            value.normal_(0, (3 / value[0].numel()) ** 0.5)
+    fed = {}
+    for name in ("bbox_attention", "mask_head"):
+        getattr(theirs, name).register_forward_hook(
+            lambda _, args, kwargs, out, name=name: fed.update({name: (args, kwargs, out)}),
+            with_kwargs=True,
+        )
+    images, valid = padded_images()
+    valid[1, 40:] = False  # the last row of cells
+    with torch.no_grad():
+        expected = theirs(images, valid.long() if padded else None).pred_masks
+    look, head = AttentionMap(32, 8), MaskHead(32, 8, [24, 16, 8])
+    names = [("q_proj", "W_q"), ("k_proj", "W_k")]
+    look.load_state_dict(renamed(theirs.bbox_attention.state_dict(), names))
+    head.load_state_dict(renamed(theirs.mask_head.state_dict(), NAMES))
+    (queries, memory), given, heat = fed["bbox_attention"]
+    pad = given["attention_mask"][:, 0, 0] < 0
+    assert pad.any() == padded
+    given = fed["mask_head"][1]
+    with torch.no_grad():
+        found = look(queries, memory, pad)
+        masks = head(given["features"], found, given["fpn_features"])
+    torch.testing.assert_close(found, heat, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(masks, expected, rtol=1e-4, atol=1e-5)
+    assert expected.std() > 0.05
+
+
+def test_a_query_spreads_one_over_all_heads_and_cells():
+    pad = torch.zeros(2, 3, 4, dtype=torch.bool)
+    pad[1, :, 2:] = True
+    look = AttentionMap(16, 8)
+    heat = look(torch.randn(2, 5, 16), torch.randn(2, 16, 3, 4), pad)
+    torch.testing.assert_close(heat.sum((2, 3, 4)), torch.ones(2, 5))
+    assert (heat[1, ..., 2:] == 0).all()
+
+
+def test_dice_is_hugging_faces():
+    logits, masks = torch.randn(4, 6, 7), (torch.rand(4, 6, 7) > 0.5).float()
+    theirs = hugging_face_dice(logits.flatten(1), masks.flatten(1), num_boxes=4)
+    torch.testing.assert_close(dice_loss(logits, masks).mean(), theirs)
+    sure = 100 * (2 * masks - 1)
+    torch.testing.assert_close(dice_loss(sure, masks), torch.zeros(4))
+
+
+def test_the_pixel_goes_to_the_query_with_most_to_say():
+    logits = torch.tensor([[[1.0, -1.0, 0.0]], [[0.5, 2.0, -3.0]]])
+    painted = paint(logits, torch.tensor([7, 4]))
+    assert painted.tolist() == [[[7, 0], [4, 1], [7, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: AttentionMap(30, 8), "d_model must be a multiple of nhead, got 30, 8"),
+        (
+            lambda: AttentionMap(16, 8)(torch.zeros(1, 5, 16), torch.zeros(2, 16, 3, 4)),
+            r"got \(1, 5, 16\) and \(2, 16, 3, 4\)",
+        ),
+        (
+            lambda: AttentionMap(16, 8)(torch.zeros(5, 16), torch.zeros(1, 16, 3, 4)),
+            r"got \(5, 16\) and",
+        ),
+        (lambda: MaskHead(32, 8, [3, 3]), "need 3 numbers of channels .*, got 2 and 32"),
+        (lambda: MaskHead(40, 8, [3, 3, 3]), "a multiple of 16 as d_model, got 3 and 40"),
+        (lambda: MaskHead(32, 4, [3, 3, 3]), r"d_model \+ nhead must be a multiple of 8, got 36"),
+        (
+            lambda: dice_loss(torch.zeros(2, 3), torch.zeros(2, 4)),
+            r"one shape .*got \(2, 3\) and \(2, 4\)",
+        ),
+        (lambda: dice_loss(torch.zeros(1, 3), torch.full((1, 3), 255.0)), r"lie in \[0, 1\]"),
+        (lambda: paint(torch.zeros(2, 3), torch.zeros(2)), r"got \(2, 3\) and \(2,\)"),
+        (lambda: paint(torch.zeros(2, 3, 4), torch.zeros(3)), r"got \(2, 3, 4\) and \(3,\)"),
+    ],
+)
+def test_what_makes_no_mask_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
