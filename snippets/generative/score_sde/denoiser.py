@@ -86,8 +86,8 @@ class Denoiser(nn.Module):
         sigma = torch.as_tensor(sigma, dtype=x.dtype)
         check_points(x)
         if sigma.numel() != 1 and sigma.shape != (len(x), 1):
-            got = tuple(sigma.shape)
-            raise ValueError(f"need one sigma or ({len(x)}, 1), got {got}")
+            shape = tuple(sigma.shape)
+            raise ValueError(f"need one sigma or ({len(x)}, 1), got {shape}")
         if x.shape[1] != self.net.dim or not (sigma > 0).all():
             got = f"{tuple(x.shape)} and {sigma.min().item():g}"
             expected = f"x (n, {self.net.dim}) and sigma > 0"
