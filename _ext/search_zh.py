@@ -13,6 +13,7 @@ import unicodedata
 from itertools import pairwise
 
 from sphinx.application import Sphinx
+from sphinx.search import IndexBuilder
 from sphinx.search.en import SearchEnglish
 from sphinx.util.typing import ExtensionMetadata
 
@@ -51,7 +52,19 @@ var splitQuery = (query) =>
         return terms
 
 
+freeze = IndexBuilder.freeze
+
+
+def freeze_without_entries(self: IndexBuilder) -> dict:
+    """Leave out the entries of the general index, which an incremental build would forget.
+
+    Each is a term that stands on its page, so the words find it.
+    """
+    return freeze(self) | {"indexentries": {}}
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Take the place of Sphinx's own Chinese, which wants jieba and does not split queries."""
     app.add_search_language(SearchChinese)
+    IndexBuilder.freeze = freeze_without_entries  # type: ignore[method-assign]
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

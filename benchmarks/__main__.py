@@ -1,5 +1,7 @@
 """`make bench`: print ours/rival for every case; exit 1 when a ratio misses its target.
 
+`python -m benchmarks detr score_sde` takes only these modules.
+
 A module of this package offers `cases()`, yielding (name, ours, rival, target): two callables that
 take no argument and the largest ratio of their times that we accept.  A fifth item may be another
 function to compare them than `measure.ratio`.
@@ -14,20 +16,25 @@ from benchmarks import build
 from snippets.common import measure
 
 
-def main() -> int:
+def main(*names: str) -> int:
     missed = 0
+    modules = (info.name for info in pkgutil.iter_modules(benchmarks.__path__))
+    found = [name for name in modules if name != "__main__"]
+    if unknown := set(names) - set(found):
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}, only {', '.join(found)}")
     print(f"{'case':<64}{'ratio':>8}{'target':>8}")
-    for info in pkgutil.iter_modules(benchmarks.__path__):
-        module = importlib.import_module(f"benchmarks.{info.name}")
-        for name, ours, rival, target, *compare in getattr(module, "cases", tuple)():
+    for name in names or found:
+        module = importlib.import_module(f"benchmarks.{name}")
+        for case, ours, rival, target, *compare in getattr(module, "cases", tuple)():
             ratio = (compare or [measure.ratio])[0](ours, rival)
             missed += ratio > target
-            print(f"{name:<64}{ratio:8.2f}{target:8.2f}{'  over' if ratio > target else ''}")
-    print("\nbuilds of the site, seconds on this machine")
-    for name, seconds in build.timings():
-        print(f"{name:<64}{seconds:8.1f}")
+            print(f"{case:<64}{ratio:8.2f}{target:8.2f}{'  over' if ratio > target else ''}")
+    if not names:
+        print("\nbuilds of the site, seconds on this machine")
+        for name, seconds in build.timings():
+            print(f"{name:<64}{seconds:8.1f}")
     return missed > 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
