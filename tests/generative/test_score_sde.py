@@ -797,7 +797,7 @@ ERRORS = [
     (lambda: prior_kl(VP, -1.0), "data_var must be .*>= 0, got -1.0"),
     (lambda: probability_flow(VP, SCORE)(POINTS, real(1.5)[0]), r"t must lie in \[0, 1\]"),
     (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 0), "n_steps must be .*>= 1, got 0"),
-    (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 5, lam=-1.0), "lam must be >= 0 and finite, got -1"),
+    (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 5, lam=-1.0), "lam must be >= 0 and finite"),
     (lambda: reverse_sde_sample(VP, SCORE, (3, 2), 5, eps=0.0), "eps must lie between 0 and 1"),
     (lambda: reverse_sde_sample(VP, SCORE, (3,), 5), r"shape must be \(n, d\).*got \(3,\)"),
     (lambda: solve_ode(SCORE, POINTS, 0.0, 1.0, method="rk4"), "method must be .*got 'rk4'"),
