@@ -8,14 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-
-def check_size(name: str, value: int) -> None:
-    """Refuse a size below one.
-
-    Raises: ValueError unless value is an integer >= 1.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+from snippets.common.checks import check_count
 
 
 def check_binary(x: Tensor, dim: int | None = None) -> None:
@@ -42,7 +35,7 @@ def table_size(n: int) -> int:
 
     Raises: ValueError unless n is an integer >= 1.
     """
-    check_size("n", n)
+    check_count("n", n)
     return sum(2 ** (i - 1) for i in range(1, n + 1))
 
 
@@ -51,7 +44,7 @@ def all_states(n: int) -> Float[Tensor, "states n"]:
 
     Raises: ValueError unless n is an integer from 1 to 20.
     """
-    check_size("n", n)
+    check_count("n", n)
     if n > 20:
         raise ValueError(
             f"n must be <= 20, since all 2^n vectors are made, got {n}",
@@ -79,7 +72,7 @@ def nats_to_bits_per_dim(nll: float, dim: int) -> float:
 
     Raises: ValueError unless nll is finite and dim an integer >= 1.
     """
-    check_size("dim", dim)
+    check_count("dim", dim)
     if not isfinite(nll):
         raise ValueError(f"nll must be finite, got {nll}")
     return nll / (dim * log(2))
@@ -96,7 +89,7 @@ class Autoregressive(nn.Module):
         Raises: ValueError unless dim is an integer >= 1.
         """
         super().__init__()
-        check_size("dim", dim)
+        check_count("dim", dim)
         self.dim = dim
 
     def check(self, x: Tensor) -> None:
@@ -170,7 +163,7 @@ class Autoregressive(nn.Module):
 
         Raises: ValueError unless n >= 1 and prefix is binary, at most dim long.
         """
-        check_size("n", n)
+        check_count("n", n)
         prefix = self.bias.new_empty(0) if prefix is None else prefix
         if prefix.ndim != 1 or len(prefix) > self.dim:
             shape = tuple(prefix.shape)
@@ -203,8 +196,8 @@ class Autoregressive(nn.Module):
         Raises: ValueError unless x is a binary vector of dim values, observed a
         Boolean one, and n and particles are >= 1.
         """
-        check_size("n", n)
-        check_size("particles", particles)
+        check_count("n", n)
+        check_count("particles", particles)
         check_observed(x, observed, self.dim)
         drawn = x.to(self.bias.dtype).expand(particles, -1).clone()
         log_weight = self._clamp(self.walk(drawn), drawn, observed, generator)

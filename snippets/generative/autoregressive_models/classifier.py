@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .base import check_size
+from snippets.common.checks import check_count
 
 
 class ClassConditional(nn.Module):
@@ -30,7 +30,7 @@ class ClassConditional(nn.Module):
                 f"got {len(counts)}, {len(models)}",
             )
         for count in counts:
-            check_size("count", count)
+            check_count("count", count)
         self.models = nn.ModuleList(models)
         self.register_buffer(
             "log_prior",

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
+from snippets.common.checks import check_count
+
 from .base import (
     Autoregressive,
     bernoulli_log_prob,
     check_observed,
-    check_size,
 )
 
 
@@ -30,9 +31,9 @@ def made_degrees(
     with a generator they are drawn, none below the smallest one layer before.
     Raises: ValueError unless sizes are >= 1 and order permutes range(dim).
     """
-    check_size("dim", dim)
+    check_count("dim", dim)
     for size in hidden_sizes:
-        check_size("hidden size", size)
+        check_count("hidden size", size)
     order = list(range(dim) if order is None else order)
     if len(order) != dim or not all(i in order for i in range(dim)):
         raise ValueError(
@@ -95,13 +96,13 @@ class MADE(Autoregressive):
         Raises: ValueError unless all sizes are >= 1 and there is a hidden layer.
         """
         super().__init__(dim)
-        check_size("num_masks", num_masks)
+        check_count("num_masks", num_masks)
         if not hidden_sizes:
             raise ValueError(
                 f"hidden_sizes must be integers >= 1, got {hidden_sizes!r}",
             )
         for size in hidden_sizes:
-            check_size("hidden size", size)
+            check_count("hidden size", size)
         self.hidden_sizes, self.num_masks = list(hidden_sizes), num_masks
         self.seed = seed
         self.natural_order, self.direct = natural_order, direct
@@ -207,7 +208,7 @@ class MADE(Autoregressive):
 
         Raises: ValueError unless n >= 1 and 0 <= k < num_masks.
         """
-        check_size("n", n)
+        check_count("n", n)
         x = self.bias.new_zeros(n, self.dim)
         self._clamp(
             self.walk(x, k),
@@ -239,7 +240,7 @@ class MADE(Autoregressive):
                 particles=particles,
                 generator=generator,
             )
-        check_size("n", n)
+        check_count("n", n)
         check_observed(x, observed, self.dim)
         drawn = x.to(self.bias.dtype).expand(n, -1).clone()
         rest = (~observed).nonzero()[:, 0]

@@ -7,7 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from .base import check_binary, check_size
+from snippets.common.checks import check_count
+
+from .base import check_binary
 
 
 class BernoulliMixture(nn.Module):
@@ -51,8 +53,8 @@ def fit_mixture(
     and pseudo is positive and finite.
     """
     check_binary(x)
-    check_size("k", k)
-    check_size("steps", steps)
+    check_count("k", k)
+    check_count("steps", steps)
     if not len(x) or not 0 < pseudo < inf:
         raise ValueError(
             f"need data and a finite pseudo > 0, got {len(x)} vectors and {pseudo}",

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from .base import Autoregressive, check_size
+from snippets.common.checks import check_count
+
+from .base import Autoregressive
 
 
 class _Recursion(torch.autograd.Function):
@@ -66,7 +68,7 @@ class NADE(Autoregressive):
         Raises: ValueError unless dim and hidden are integers >= 1.
         """
         super().__init__(dim)
-        check_size("hidden", hidden)
+        check_count("hidden", hidden)
         generator = torch.Generator().manual_seed(seed)
         small = 0.05 * torch.randn(2, dim, hidden, generator=generator)
         self.W, self.V = (
@@ -114,7 +116,7 @@ def nade_sample_naive(
 
     Raises: ValueError unless n >= 1.
     """
-    check_size("n", n)
+    check_count("n", n)
     x = model.bias.new_zeros(n, model.dim)
     for i in range(model.dim):
         h = torch.sigmoid(model.c + x[:, :i] @ model.W[:i])

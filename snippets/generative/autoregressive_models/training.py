@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .base import Autoregressive, check_size
+from snippets.common.checks import check_count
+
+from .base import Autoregressive
 
 
 class Fit(NamedTuple):
@@ -34,7 +36,7 @@ def fit(
     >= 1 and lr is positive and finite.
     """
     for name, size in (("steps", steps), ("every", every), ("batch", batch)):
-        check_size(name, size)
+        check_count(name, size)
     if not 0 < lr < inf:
         raise ValueError(f"lr must be positive and finite, got {lr}")
     for name, data in (("x", x), ("valid", valid)):

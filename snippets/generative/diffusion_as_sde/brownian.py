@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from snippets.common.checks import check_count
+
 Field = Callable[[Tensor, Tensor], Tensor | float | int]
 Number = float | int
 
@@ -24,8 +26,7 @@ def brownian_increments(
     Eq. (diffusion-as-sde-increment); shape (n_steps, *shape).
     Raises: ValueError unless n_steps is an integer >= 1 and 0 < T < inf.
     """
-    if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
-        raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
+    check_count("n_steps", n_steps)
     if not 0 < T < inf:
         raise ValueError(f"T must be > 0 and finite, got {T}")
     z = torch.randn(n_steps, *shape, generator=generator, dtype=dtype)
@@ -57,8 +58,7 @@ def _ou_noise(n_steps: int, a: Number, T: Number) -> tuple[float, float, float]:
     Eq. (diffusion-as-sde-ou-noise).
     Raises: ValueError unless n_steps is an integer >= 1 and a > 0.
     """
-    if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
-        raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
+    check_count("n_steps", n_steps)
     if not 0 < a < inf:
         raise ValueError(f"a must be > 0 and finite, got {a}")
     h = T / n_steps

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from snippets.common.checks import check_count
+
 Schedule = tuple[Tensor, Tensor]
 Number = float | int
 VARIANCES = ("small", "large", "optimal")
@@ -37,8 +39,7 @@ def ddpm_schedule(
 
     Raises: ValueError unless T is an integer >= 1 and the betas are in (0, 1).
     """
-    if not isinstance(T, int) or isinstance(T, bool) or T < 1:
-        raise ValueError(f"T must be an integer >= 1, got {T!r}")
+    check_count("T", T)
     ends = beta_start, beta_end
     return schedule_of(torch.linspace(*ends, T, dtype=torch.float64))
 

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from snippets.common.checks import check_count
+
 Number = float | int
 Time = Tensor | Number
 Rate = Callable[[Tensor], Any]
@@ -183,8 +185,7 @@ class _FromCoefficients(LinearSDE):
     """The moments on a grid, and cubics between that have the right slopes."""
 
     def __init__(self, f: Rate, g2: Rate, n_steps: int) -> None:
-        if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1:
-            raise ValueError(f"n_steps must be an integer >= 1, got {n_steps!r}")
+        check_count("n_steps", n_steps)
         self.f, self.g2, self.n_steps = f, g2, n_steps
         half = torch.linspace(0, 1, 2 * n_steps + 1, dtype=torch.float64)
         rates = self.drift_coef(half), self.diffusion2(half)
@@ -300,9 +301,7 @@ class VPSDE(LinearSDE):
         Raises: ValueError unless N is an integer >= 1 (2 unless exact) and the
         betas lie in (0, 1).
         """
-        least = 1 if exact else 2
-        if not isinstance(N, int) or isinstance(N, bool) or not least <= N:
-            raise ValueError(f"N must be an integer >= {least}, got {N!r}")
+        check_count("N", N, 1 if exact else 2)
         if exact:
             grid = torch.linspace(0, 1, N + 1, dtype=torch.float64)
             return -torch.expm1(-self.budget(grid).diff())

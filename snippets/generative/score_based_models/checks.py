@@ -11,15 +11,6 @@ from torch import Tensor
 Number = float | int
 
 
-def check_count(name: str, value: int) -> None:
-    """Refuse a count below one.
-
-    Raises: ValueError unless value is an integer >= 1.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-
-
 def check_positive(name: str, value: Number) -> None:
     """Refuse what is no positive finite number.
 

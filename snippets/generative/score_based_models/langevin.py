@@ -8,9 +8,10 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from snippets.common.checks import check_count
+
 from .checks import (
     Number,
-    check_count,
     check_points,
     check_positive,
     check_sigmas,

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import Number, check_count, check_points, check_sigma, evaluate
+from snippets.common.checks import check_count
+
+from .checks import Number, check_points, check_sigma, evaluate
 
 Field = Callable[[Tensor], Tensor]
 

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from .checks import check_count, check_points
+from snippets.common.checks import check_count
+
+from .checks import check_points
 
 
 def _check_pair(x: Tensor, y: Tensor, least: int = 1) -> None:

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from snippets.common.checks import check_count
+
 from .checks import (
     Number,
-    check_count,
     check_points,
     check_positive,
     check_sigma,

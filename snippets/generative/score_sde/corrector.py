@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from snippets.common.checks import check_count
 from snippets.generative.diffusion_as_sde import LinearSDE
 from snippets.generative.score_based_models.checks import (
     Number,
-    check_count,
     check_positive,
 )
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from snippets.common.checks import check_count
 from snippets.generative.diffusion_as_sde import LinearSDE, check_time
 from snippets.generative.score_based_models import denoising_score_matching
 from snippets.generative.score_based_models.checks import (
     Number,
-    check_count,
     check_points,
     check_positive,
 )

@@ -5,8 +5,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from snippets.common.checks import check_count
 from snippets.generative.diffusion_as_sde import LinearSDE
-from snippets.generative.score_based_models.checks import Number, check_count
+from snippets.generative.score_based_models.checks import Number
 
 from .flow import tweedie
 from .ode import Field

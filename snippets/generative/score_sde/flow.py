@@ -4,12 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from snippets.common.checks import check_count
 from snippets.generative.diffusion_as_sde import (
     LinearSDE,
     euler_maruyama,
     reverse_drift,
 )
-from snippets.generative.score_based_models.checks import Number, check_count
+from snippets.generative.score_based_models.checks import Number
 
 from .ode import Field
 from .sdes import prior_sample

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snippets.generative.score_based_models.checks import Number, check_count
+from snippets.common.checks import check_count
+from snippets.generative.score_based_models.checks import Number
 
 Field = Callable[[Tensor, Any], Tensor]
 
