@@ -30,6 +30,7 @@ extensions = [
     "_ext.run",
     "_ext.search_texts",
     "_ext.search_zh",
+    "_ext.verified",
     "_ext.wording",
     "myst_parser",
     "sphinx_copybutton",

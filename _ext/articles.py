@@ -43,8 +43,13 @@ class Article:
     @property
     def tests(self) -> str:
         """The path of the article's tests."""
-        folder, _, name = self.docname.replace("-", "_").partition("/")
-        return f"tests/{folder}/test_{name}.py"
+        return tests_of(self.docname)
+
+
+def tests_of(docname: str) -> str:
+    """Return the path of an article's tests."""
+    folder, _, name = docname.replace("-", "_").partition("/")
+    return f"tests/{folder}/test_{name}.py"
 
 
 def _strings(text: str) -> list[str]:

@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Set
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -29,6 +30,8 @@ from sphinx.builders import Builder
 from sphinx.ext import doctest as stock
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
+
+from _ext import verified
 
 logger = logging.getLogger(__name__)
 checker = doctest.OutputChecker()
@@ -247,6 +250,9 @@ class Examples(Builder):
         """Run the pages and report, page by page and in sum."""
         exec(self.config.doctest_global_setup, {})  # import once what every session imports
         waiting, running = sorted(docnames, reverse=True), dict[str, Session]()
+        self.ended, self.blamed = set[str](), set[str]()
+        root = Path(self.srcdir)
+        before = verified.digests(docnames, root)
         start = time.monotonic()
         try:
             while waiting or running:
@@ -263,6 +269,10 @@ class Examples(Builder):
                 one.close()
         if not self.total:
             logger.error("no page has an example: nothing was tested")
+        now = verified.unchanged(before, root)
+        passed = {name: now[name] for name in now.keys() & self.ended - self.blamed}
+        verified.note(Path(self.outdir, "verified.json"), docnames, passed)
+        verified.publish(Path(self.outdir).with_name("html"))
         took = time.monotonic() - start
         logger.info("== %d examples, %d failures in %.1f s ==", self.total, self.faulty, took)
 
@@ -280,12 +290,14 @@ class Examples(Builder):
     def blame(self, docname: str, faults: list[Fault]) -> None:
         """Log what is wrong with a page, line by line."""
         self.faulty += len(faults)
+        self.blamed |= {docname} if faults else set()
         for line, message in sorted(faults):
             logger.error("%s", message.rstrip(), location=(docname, line))
 
     def report(self, docname: str, ended: Session) -> None:
         """Log how a page's session went."""
         self.blame(docname, ended.faults)
+        self.ended.add(docname)
         self.total += len(ended.examples)
         counts = f"{len(ended.examples)} examples, {len(ended.faults)} failures"
         took = time.monotonic() - ended.began
