@@ -24,6 +24,7 @@ extensions = [
     "_ext.feed",
     "_ext.katex",
     "_ext.listings",
+    "_ext.markdown",
     "_ext.not_found",
     "_ext.numbering",
     "_ext.permalinks",

@@ -72,15 +72,18 @@ def visit_math(self: HTML5Translator, node: nodes.math) -> None:
     raise nodes.SkipNode
 
 
-def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a displayed formula in a box that may scroll, then its number and permalink."""
+def displayed(node: nodes.math_block) -> str:
+    """Return the source of a displayed formula, of several lines in one, without own numbers."""
     tex = node.astext().strip()
     if node.get("no-wrap", node.get("nowrap", False)):
-        tex = NUMBERED.sub(r"\\\1{\2*}", tex)
-    elif r"\\" in tex:
-        tex = rf"\begin{{split}}{tex}\end{{split}}"
+        return NUMBERED.sub(r"\\\1{\2*}", tex)
+    return rf"\begin{{split}}{tex}\end{{split}}" if r"\\" in tex else tex
+
+
+def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a displayed formula in a box that may scroll, then its number and permalink."""
     self.body.append(self.starttag(node, "div", "", CLASS="math"))
-    self.body.append(f'<div class="formula">{_html(self, node, tex)}</div>')
+    self.body.append(f'<div class="formula">{_html(self, node, displayed(node))}</div>')
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "此公式的永久链接")
