@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test lint bench rerun permalinks dist new clean
+.PHONY: help html live doctest test notebooks lint bench rerun permalinks dist new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,6 +35,9 @@ doctest: $(VENV)/.test ## run every code example of every page and compare its o
 
 test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctests, pytest
 	$(BIN)/python -m pytest
+
+notebooks: $(VENV)/.test html ## run every article's notebook; make test runs one of each category
+	NOTEBOOKS=all $(BIN)/python -m pytest -m notebook
 
 lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ extensions = [
     "_ext.chinese",
     "_ext.contract",
     "_ext.doctests",
+    "_ext.downloads",
     "_ext.drawn",
     "_ext.feed",
     "_ext.katex",

@@ -99,6 +99,7 @@ class Located:
         node.line = self.lineno + self.content_offset + 1  # type: ignore[attr-defined]
         spec = self.options.get("pyversion")  # type: ignore[attr-defined]
         running = ".".join(map(str, sys.version_info[:3]))
+        node["pyversion"] = spec
         node["skip"] = bool(spec) and not stock.is_allowed_version(spec, running)
         return [node]
 
@@ -320,4 +321,9 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
     app.add_config_value("doctest_timeout", 300, "", (int, float))
     app.connect("build-finished", set_exit_code)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "env_version": 1,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

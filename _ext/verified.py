@@ -30,6 +30,7 @@ from _ext.markup import is_article
 from snippets.common.imports import closure, source_of
 
 NAMED = re.compile(r"\b(snippets(?:\.\w+)*)(?: import \(?([\w\s,.]*))?")
+TIMINGS = re.compile(r"\bfrom benchmarks\.(\w+) import")
 STAMP = re.compile(r'(<p class="article-verified">)[^\n]*(</p>)')
 TEXT = "已验证：<time>{date}</time>，Python {python}，torch {torch}"
 
@@ -53,20 +54,31 @@ def imports(path: Path) -> ast.Module:
     return _imports(path, path.stat().st_mtime_ns)
 
 
+def code(docname: str, root: Path, *users: Path) -> set[Path]:
+    """Return the files of ours that an article and its users name, import and read."""
+    own = root / "snippets" / docname.replace("-", "_")
+    name = ".".join(own.relative_to(root).parts)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in users if path.is_file())
+    timings = {root / f"benchmarks/{named}.py" for named in TIMINGS.findall(text)}
+    timings |= {root / "benchmarks/__init__.py"} if timings else set()
+    text += "\n".join(path.read_text(encoding="utf-8") for path in timings if path.is_file())
+    compared = root.joinpath("tests", own.parent.name).glob("*")
+    files = timings | {path for path in compared if path.name in text}
+    for module in {name, f"{name}_run", *modules(text)}:
+        if source_of(module, root) not in {None, *files}:
+            files |= set(closure(module, root, read=imports).values())
+    common = root / "snippets/common"
+    data = common.glob("data/*") if common / "corpora.py" in files else ()
+    files |= {*own.parent.glob(f"{own.name}_run.json"), *own.rglob("*"), *data}
+    return {path for path in files if path.is_file() and "__pycache__" not in path.parts}
+
+
 def evidence(docname: str, root: Path) -> set[Path]:
     """Return all files that the doctests and tests of an article depend on."""
     page, tests = root / f"{docname}.md", root / tests_of(docname)
-    own = root / "snippets" / docname.replace("-", "_")
-    texts = [path.read_text(encoding="utf-8") for path in (page, tests) if path.is_file()]
-    named = {".".join(own.relative_to(root).parts), *modules("\n".join(texts))}
-    files = {page, tests, root / "conf.py", root / "tests/conftest.py"}
-    for name in named:
-        if source_of(name, root) not in {None, *files}:
-            files |= set(closure(name, root, read=imports).values())
-    # beside modules: records, scripts, data; beside tests: what they compare with
-    files |= {*own.parent.glob(f"{own.name}_run.*"), *own.rglob("*"), *root.glob("*/common/data/*")}
-    files |= {path for path in tests.parent.glob("*") if not path.name.startswith("test_")}
-    return {path for path in files if path.is_file() and "__pycache__" not in path.parts}
+    compared = {path for path in tests.parent.glob("*") if not path.name.startswith("test_")}
+    files = {page, tests, root / "conf.py", root / "tests/conftest.py", *compared}
+    return {path for path in files if path.is_file()} | code(docname, root, page, tests)
 
 
 def digests(docnames: Iterable[str], root: Path) -> dict[str, str]:

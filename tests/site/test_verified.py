@@ -186,6 +186,16 @@ def test_the_evidence_of_an_article_is_all_that_its_runs_read():
     assert not any("transformer" in name for name in files)
 
 
+def test_the_code_of_a_page_has_what_its_examples_open():
+    def files(docname):
+        found = verified.code(docname, ROOT, ROOT / f"{docname}.md")
+        return {str(path.relative_to(ROOT)) for path in found}
+
+    assert "tests/nlp/ngram_kenlm.json" in files("nlp/ngram")
+    assert "benchmarks/autograd.py" in files("python/autograd")
+    assert not any("songci" in name for name in files("python/autograd"))
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
