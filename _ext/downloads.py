@@ -7,6 +7,7 @@ an example is a cell with the outputs that the page promises; a figure is the ca
 with the drawing of the page.  What a page runs on some versions of Python only stays text.
 """
 
+import ast
 import base64
 import io
 import json
@@ -131,11 +132,29 @@ def code(source: str, want: str = "", raises: str | None = None) -> Cell:
     }
 
 
+def whole(source: str) -> str:
+    """Keep several statements on one line together: a notebook would compile each by itself."""
+    try:
+        several = len(ast.parse(source).body) > 1
+    except SyntaxError:  # which the page expects
+        several = False
+    return f"exec(compile({source.strip()!r}, '', 'single'))\n" if several else source
+
+
+def silent(source: str) -> str:
+    """Keep the values of a testcode's statements to itself: it shows only what it prints."""
+    lines = source.split("\n")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Expr) and not ast.unparse(node).startswith("print("):
+            lines[node.lineno - 1] = f"_ = {lines[node.lineno - 1]}"
+    return "\n".join(lines)
+
+
 def session(text: str) -> Iterator[Cell]:
     """Yield the cells of a doctest: one, or one up to each exception, which ends a cell."""
     source = want = ""
     for one in parser.get_examples(text + "\n"):
-        source += one.source
+        source += whole(one.source)
         if one.exc_msg is not None:
             yield code(source, want, one.exc_msg)
             source = want = ""
@@ -175,7 +194,8 @@ def cells(pieces: Iterator[Piece]) -> list[Cell]:
         if isinstance(node, drawing):
             new = [figure(node, node.parent["drawn"])]
         elif kind:
-            new = [code(node.astext())] if kind == "testcode" else [*session(node.astext())]
+            test = kind == "testcode"
+            new = [code(silent(node.astext()))] if test else [*session(node.astext())]
         if told and (new or isinstance(node, nodes.title)):
             made.append(prose("\n\n".join(told)))
             told = []

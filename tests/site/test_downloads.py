@@ -140,3 +140,13 @@ def test_examples_become_cells_with_the_outputs_of_the_page():
     assert first["metadata"] == {"tags": ["raises-exception"]}
     assert (second["source"], outputs(second), second["metadata"]) == ("2", "2\n", {})
     assert json.dumps(first)
+
+
+def test_a_testcode_shows_only_what_it_prints():
+    source = "path.write_text(\n    'a'\n)\nprint(1)\nx = f()"
+    assert downloads.silent(source) == f"_ = {source}"
+
+
+def test_a_line_of_several_statements_stays_one():
+    (cell,) = downloads.session(">>> a = 1000; b = 1000; a is b\nTrue")
+    assert cell["source"] == "exec(compile('a = 1000; b = 1000; a is b', '', 'single'))"
