@@ -158,7 +158,7 @@ def session(text: str) -> Iterator[Cell]:
         if one.exc_msg is not None:
             yield code(source, want, one.exc_msg)
             source = want = ""
-        want += one.want if one.exc_msg is None else ""
+        want += one.want.replace("<BLANKLINE>\n", "\n") if one.exc_msg is None else ""
     if source:
         yield code(source, want)
 
@@ -195,7 +195,11 @@ def cells(pieces: Iterator[Piece]) -> list[Cell]:
             new = [figure(node, node.parent["drawn"])]
         elif kind:
             test = kind == "testcode"
-            new = [code(silent(node.astext()))] if test else [*session(node.astext())]
+            new = (
+                [code(silent(node.astext()))]
+                if test
+                else [*session(node.get("test", node.astext()))]
+            )
         if told and (new or isinstance(node, nodes.title)):
             made.append(prose("\n\n".join(told)))
             told = []
@@ -252,6 +256,7 @@ def write(
     if doctree is None or not is_article(page) or not isinstance(builder, StandaloneHTMLBuilder):
         return
     path = Path(builder.get_output_path(page))
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".zip").write_bytes(archive(page, Path(app.srcdir)))
     path.with_suffix(".ipynb").write_text(notebook(builder, page, doctree), encoding="utf-8")
 
