@@ -69,6 +69,9 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 """
 
+linkcheck_retries = 3
+linkcheck_report_timeouts_as_broken = True
+
 html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"
 html_favicon = "_static/favicon.svg"
