@@ -4,6 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := _build
 PORT   ?= 8000
+# What make stress goes through.
+SEEDS   ?= 0 1 2 3 4
+THREADS ?= 1 2
+PAGES   ?=
+TESTS   ?= tests
 SPHINX := $(BIN)/python -m sphinx --keep-going --nitpicky -j auto
 # $(call build,BUILDER,FOLDER): a failed build forgets what it read, or the next one would pass in silence.
 build   = $(SPHINX) --fail-on-warning -d $(OUT)/doctrees -b $(1) . $(2) || { rm -f $(OUT)/doctrees/environment.pickle; exit 1; }
@@ -18,7 +23,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test lint bench rerun permalinks links lock oldest dist new clean
+.PHONY: help html live doctest test stress lint bench rerun permalinks links lock oldest dist new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +44,9 @@ doctest: $(VENV)/.test ## run every code example of every page and compare its o
 
 test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctests, pytest
 	$(BIN)/python -m pytest
+
+stress: $(VENV)/.test html ## doctests and tests for all SEEDS and THREADS, under load; PAGES and TESTS choose a part
+	SEEDS='$(SEEDS)' THREADS='$(THREADS)' PAGES='$(PAGES)' TESTS='$(TESTS)' $(BIN)/python tests/stress.py
 
 lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff check .

@@ -64,8 +64,9 @@ math_numfig = False  # equations are numbered per page
 copybutton_exclude = ".linenos, .gp, .go"
 
 doctest_global_setup = """
+import os
 import torch
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
 torch.manual_seed(0)
 """
 

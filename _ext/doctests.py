@@ -10,6 +10,7 @@ import doctest
 import io
 import multiprocessing
 import os
+import random
 import re
 import signal
 import sys
@@ -246,7 +247,7 @@ class Examples(Builder):
     def write_documents(self, docnames: Set[str]) -> None:
         """Run the pages and report, page by page and in sum."""
         exec(self.config.doctest_global_setup, {})  # import once what every session imports
-        waiting, running = sorted(docnames, reverse=True), dict[str, Session]()
+        waiting, running = self.in_random_order(docnames), dict[str, Session]()
         start = time.monotonic()
         try:
             while waiting or running:
@@ -265,6 +266,12 @@ class Examples(Builder):
             logger.error("no page has an example: nothing was tested")
         took = time.monotonic() - start
         logger.info("== %d examples, %d failures in %.1f s ==", self.total, self.faulty, took)
+
+    def in_random_order(self, docnames: Set[str]) -> list[str]:
+        """Shuffle the pages, for none may need another; say how to have the same order again."""
+        seed = self.config.doctest_seed or random.randrange(1, 10**6)
+        logger.info("order of the pages: -D doctest_seed=%d", seed)
+        return random.Random(seed).sample(sorted(docnames), len(docnames))
 
     def open_page(self, docname: str) -> dict[str, Session]:
         """Start a page's session, if it has examples; report what would never be run."""
@@ -306,6 +313,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_builder(Examples)
     app.add_config_value("doctest_global_setup", "", "", (str,))
     app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
+    app.add_config_value("doctest_seed", 0, "", (int,))
     app.add_config_value("doctest_timeout", 300, "", (int, float))
     app.connect("build-finished", set_exit_code)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
