@@ -79,6 +79,10 @@ oldest: $(VENV)/.lock ## list the oldest versions allowed; PIP_CONSTRAINT=_build
 dist: html ## pack the site into one zip that works wherever it is unpacked
 	$(BIN)/python -c 'import shutil; shutil.make_archive("$(OUT)/notes-that-run", "zip", "$(OUT)/html")'
 
+# As they were typed: make would expand a $(shell …) in them.
+override ARTICLE := $(value ARTICLE)
+override TITLE := $(value TITLE)
+export ARTICLE TITLE
 new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
 	$(BIN)/python -m _ext.new_article  # reads ARTICLE and TITLE from the environment
 
