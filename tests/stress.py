@@ -1,9 +1,9 @@
 """`make stress`: doctests and tests once for each hash seed and number of threads, under load.
 
 SEEDS and THREADS are lists of numbers, PAGES the pages to run (all when there is none) and TESTS
-what pytest is to run; all come from the environment.  A seed decides the hashes of strings and the order of pages and tests.  Meanwhile
-processes that compute without end keep half of the cores busy.  Whatever fails is reported and the
-rest goes on; the exit code is 1 if anything did.
+what pytest is to run; all come from the environment.  A seed decides the hashes of strings and the
+order of pages and tests.  Meanwhile processes that compute without end keep half of the cores busy.
+Whatever fails is reported and the rest goes on; the exit code is 1 if anything did.
 """
 
 import multiprocessing
@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCTEST = (
-    "sphinx -q -j auto --no-color -Ddoctest_timeout=1800 -b doctest -d _build/doctrees".split()
-)
+DOCTEST = ["sphinx", "-b", "doctest", "-d", "_build/doctrees", "-q", "-j", "auto", "--no-color"]
+DOCTEST += ["-D", "doctest_timeout=1800"]
 FAULTS = re.compile(r"^(?:FAILED|ERROR) .*|^.*:\d+: ERROR: .*|^INTERNALERROR> .*", re.MULTILINE)
 
 
