@@ -1,10 +1,13 @@
 """Sphinx configuration: only what differs from the defaults."""
 
 import sys
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
+for old in DeprecationWarning, PendingDeprecationWarning, FutureWarning:  # in what we wrote
+    warnings.filterwarnings("error", category=old, module=r"(_ext|snippets)\.")
 
 project = "会跑的笔记 · Notes That Run"
 author = "会跑的笔记的作者们"
