@@ -22,8 +22,9 @@ FAULTS = re.compile(r"^(?:FAILED|ERROR) .*|^.*:\d+: ERROR: .*|^INTERNALERROR> .*
 
 
 def spin() -> None:
-    """Compute without end."""
-    while True:
+    """Compute until the process that wanted it is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
         pass
 
 
