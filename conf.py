@@ -1,10 +1,13 @@
 """Sphinx configuration: only what differs from the defaults."""
 
 import sys
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
+for old in DeprecationWarning, PendingDeprecationWarning, FutureWarning:  # in what we wrote
+    warnings.filterwarnings("error", category=old, module=r"(_ext|snippets)\.")
 
 project = "会跑的笔记 · Notes That Run"
 author = "会跑的笔记的作者们"
@@ -64,10 +67,14 @@ math_numfig = False  # equations are numbered per page
 copybutton_exclude = ".linenos, .gp, .go"
 
 doctest_global_setup = """
+import os
 import torch
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
 torch.manual_seed(0)
 """
+
+linkcheck_retries = 3
+linkcheck_report_timeouts_as_broken = True
 
 html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"
