@@ -52,13 +52,17 @@ class Run(SphinxRole):
             if record is not None:
                 shown = format(lookup(record, path.strip()), spec)
         except (records.RecordError, LookupError, ValueError, SyntaxError) as error:
-            location = (self.env.docname, self.lineno)
-            logger.warning("run %s: %s", self.text, error, location=location, type="run")
-            self.env.note_reread()
+            self._warn(error)
         return [nodes.inline(self.rawtext, shown, classes=["run"])], []
 
+    def _warn(self, fault: object) -> None:
+        """Report what is wrong, now and in every build until it is mended."""
+        location = (self.env.docname, self.lineno)
+        logger.warning("run %s: %s", self.text, fault, location=location, type="run")
+        self.env.note_reread()
+
     def _record(self) -> records.Record | None:
-        """Return this page's record; what is wrong with it is raised once a page, then None."""
+        """Return this page's record, said once to be stale; what else is wrong is raised once."""
         article, root, page = self.env.docname, Path(self.env.srcdir), self.env.current_document
         if "run_record" not in page:
             page["run_record"] = None
@@ -69,7 +73,7 @@ class Run(SphinxRole):
             record = records.load(article, root)
             if records.is_stale(article, root):
                 name = record_path.relative_to(root)
-                raise records.RecordError(f"{name} is older than its code; make rerun renews it")
+                self._warn(f"{name} is older than its code; make rerun renews it")
             page["run_record"] = record
         return page["run_record"]
 
