@@ -25,6 +25,7 @@ extensions = [
     "_ext.katex",
     "_ext.last_good",
     "_ext.listings",
+    "_ext.navigation",
     "_ext.not_found",
     "_ext.numbering",
     "_ext.permalinks",

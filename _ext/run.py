@@ -15,6 +15,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
+from _ext.last_good import spoil
 from snippets.common import records
 from snippets.common.imports import closure
 
@@ -53,6 +54,7 @@ class Run(SphinxRole):
                 shown = format(lookup(record, path.strip()), spec)
         except (records.RecordError, LookupError, ValueError, SyntaxError) as error:
             self._warn(error)
+            spoil(self.env, self.env.docname)
         return [nodes.inline(self.rawtext, shown, classes=["run"])], []
 
     def _warn(self, fault: object) -> None:
