@@ -23,6 +23,7 @@ extensions = [
     "_ext.drawn",
     "_ext.feed",
     "_ext.katex",
+    "_ext.kept",
     "_ext.last_good",
     "_ext.listings",
     "_ext.navigation",

@@ -5,7 +5,10 @@ Authors named in a sentence are joined the Chinese way: `Gu 等`, `Kong 与 Vali
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
 
+from pybtex import plugin
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 from sphinxcontrib.bibtex.domain import BibtexDomain, get_docnames
@@ -39,4 +42,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Make `bibtex_foot_reference_style = "chinese"` known; spare the bibliographies."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "chinese", ChineseFoot)
     BibtexDomain.env_updated = format_changed  # type: ignore[method-assign]
+    plugin.entry_points = cache(entry_points)  # asked for a style at each citation
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

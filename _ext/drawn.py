@@ -36,9 +36,9 @@ from sphinx.util.typing import ExtensionMetadata
 from _ext import svg
 from _ext.kept import kept, write
 from _ext.last_good import spoil
-from _ext.reached import reached
+from _ext.reached import modules_of, reached
 from snippets.common import plot
-from snippets.common.imports import closure, source_of
+from snippets.common.imports import source_of
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def dependencies(module: str, root: Path) -> list[Path]:
     if not module.startswith("snippets.") or source_of(module, root) is None:
         raise FigureError(f"there is no module {module}")
     try:
-        modules = closure(module, root)
+        modules = modules_of(module, root)
     except SyntaxError as error:
         _fail(f"reading {module}", error, root)
     records = (

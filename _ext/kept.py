@@ -1,4 +1,7 @@
-"""What takes long to make, kept in files under `_build/kept` and named by what it was made from."""
+"""What takes long to make, kept in files under `_build/kept` and named by what it was made from.
+
+As an extension, it keeps the compiled templates, too.
+"""
 
 import hashlib
 import json
@@ -6,6 +9,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from jinja2 import FileSystemBytecodeCache
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
 
 
 def write(path: Path, text: str) -> None:
@@ -25,3 +32,18 @@ def kept(root: Path, kind: str, source: object, make: Callable[[], Any]) -> Any:
     made = make()
     write(path, json.dumps(made))
     return made
+
+
+def keep_templates(app: Sphinx) -> None:
+    """Let Jinja compile a template once, not at every build."""
+    templates = getattr(app.builder, "templates", None)
+    if templates:
+        folder = Path(app.srcdir, "_build/kept/templates")
+        folder.mkdir(parents=True, exist_ok=True)
+        templates.environment.bytecode_cache = FileSystemBytecodeCache(str(folder))
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Keep the templates."""
+    app.connect("builder-inited", keep_templates)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

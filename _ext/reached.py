@@ -10,8 +10,12 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from snippets.common.imports import closure
+
 READS_SOURCE = {"__doc__", "__file__", "f_lineno", "inspect", "linecache", "tb_lineno", "traceback"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+modules_of = cache(closure)  # read once in a build, however many figures a module has
 
 
 @cache

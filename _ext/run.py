@@ -16,8 +16,8 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
 from _ext.last_good import spoil
+from _ext.reached import modules_of
 from snippets.common import records
-from snippets.common.imports import closure
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Run(SphinxRole):
         if "run_record" not in page:
             page["run_record"] = None
             record_path, module = records.path_of(article, root), records.module_of(article)
-            for path in (record_path, *closure(module, root).values()):
+            for path in (record_path, *modules_of(module, root).values()):
                 if path.is_file():
                     self.env.note_dependency(str(path))
             record = records.load(article, root)
