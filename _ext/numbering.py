@@ -16,12 +16,14 @@ from sphinx.util.typing import ExtensionMetadata
 
 
 def numbers_of(env: BuildEnvironment, doctree: nodes.document) -> dict[str, dict[str, Any]]:
-    """Return kind by kind the number of each thing on a page that has a caption and an id."""
-    standard = env.domains.standard_domain
+    """Return kind by kind the number of each equation, and each captioned thing, that has an id."""
+    standard, math = env.domains.standard_domain, env.domains.math_domain
     numbers: dict[str, dict[str, Any]] = {}
-    for node in doctree.findall(nodes.Element):
-        kind = standard.get_enumerable_node_type(node) if node["ids"] else None
-        if kind and standard.get_numfig_title(node):
+    for node in doctree.findall(lambda node: isinstance(node, nodes.Element) and node["ids"]):
+        kind = math.get_enumerable_node_type(node)
+        if standard.get_numfig_title(node):
+            kind = standard.get_enumerable_node_type(node)
+        if kind:
             of_its_kind = numbers.setdefault(kind, {})
             of_its_kind[node["ids"][0]] = (len(of_its_kind) + 1,)
     return numbers
