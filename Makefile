@@ -35,8 +35,8 @@ html: $(VENV)/.docs ## build the site into _build/html
 	@echo "Open $(OUT)/html/index.html"
 
 live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every save
-	$(BIN)/sphinx-autobuild --host 127.0.0.1 --port $(PORT) --watch snippets --watch _ext \
-	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto \
+	$(BIN)/python -m _ext.live --host 127.0.0.1 --port $(PORT) \
+	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky \
 	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
 doctest: $(VENV)/.test ## run every code example of every page and compare its output

@@ -26,7 +26,10 @@ extensions = [
     "_ext.drawn",
     "_ext.feed",
     "_ext.katex",
+    "_ext.kept",
+    "_ext.last_good",
     "_ext.listings",
+    "_ext.navigation",
     "_ext.not_found",
     "_ext.numbering",
     "_ext.permalinks",
@@ -48,6 +51,7 @@ include_patterns = [
     "bibliography.md",
     *(f"{category}/*.md" for category in ("python", "nlp", "generative", "cv", "large-model")),
 ]
+exclude_patterns = [".*", "_build"]  # not even looked through: .venv alone has 50,000 files
 
 myst_enable_extensions = [
     "amsmath",
@@ -61,6 +65,7 @@ myst_dmath_allow_space = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 bibtex_foot_reference_style = "chinese"
+bibtex_tooltips = False  # footnotes have none, and each entry would be formatted twice
 highlight_language = "python"
 numfig = True
 math_numfig = False  # equations are numbered per page
