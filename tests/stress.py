@@ -46,6 +46,7 @@ def load(cores: int) -> Iterator[None]:
 def faults(command: list[str], seed: int, threads: int) -> list[str]:
     """Run a command; return what it reports as failed, or the end of what it said."""
     variables = {"PYTHONHASHSEED": str(seed), "OMP_NUM_THREADS": str(threads)}
+    variables["OMP_WAIT_POLICY"] = "PASSIVE"  # a thread that spins while it waits starves the other
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
