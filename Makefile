@@ -4,17 +4,26 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := _build
 PORT   ?= 8000
+# What make stress goes through.
+SEEDS   ?= 0 1 2 3 4
+THREADS ?= 1 2
+PAGES   ?=
+TESTS   ?= tests
 SPHINX := $(BIN)/python -m sphinx --keep-going --nitpicky -j auto
 # $(call build,BUILDER,FOLDER): a failed build forgets what it read, or the next one would pass in silence.
 build   = $(SPHINX) --fail-on-warning -d $(OUT)/doctrees -b $(1) . $(2) || { rm -f $(OUT)/doctrees/environment.pickle; exit 1; }
-# CI installs the exact versions of constraints.txt; everybody else gets pyproject.toml's ranges.
-PIP    := $(BIN)/python -m pip install $(if $(CI),--constraint constraints.txt)
+PIP    := $(BIN)/python -m pip install
+# $(call install,EXTRA): CI installs the very files of constraints.txt; everybody else gets pyproject.toml's ranges.
+install = $(if $(CI),$(PIP) --require-hashes --requirement constraints.txt && \
+  $(PIP) --no-deps --no-build-isolation --editable .,$(PIP) --editable '.[$(1)]')
+# Where PyTorch without CUDA is found: CI and constraints.txt know no other.
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # One thread everywhere: two torch threads on a busy two-core machine are far slower than one.
 export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test notebooks lint bench rerun permalinks dist new clean
+.PHONY: help html live doctest test notebooks stress lint bench rerun permalinks links lock oldest dist new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,8 +35,8 @@ html: $(VENV)/.docs ## build the site into _build/html
 	@echo "Open $(OUT)/html/index.html"
 
 live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every save
-	$(BIN)/sphinx-autobuild --host 127.0.0.1 --port $(PORT) --watch snippets --watch _ext \
-	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky -j auto \
+	$(BIN)/python -m _ext.live --host 127.0.0.1 --port $(PORT) \
+	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky \
 	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
 doctest: $(VENV)/.test ## run every code example of every page and compare its output
@@ -38,6 +47,9 @@ test: $(VENV)/.test html doctest ## run every check: the site, the pages' doctes
 
 notebooks: $(VENV)/.test html ## run every article's notebook; make test runs one of each category
 	NOTEBOOKS=all $(BIN)/python -m pytest -m notebook
+
+stress: $(VENV)/.test html ## doctests and tests for all SEEDS and THREADS, under load; PAGES and TESTS choose a part
+	SEEDS='$(SEEDS)' THREADS='$(THREADS)' PAGES='$(PAGES)' TESTS='$(TESTS)' $(BIN)/python tests/stress.py
 
 lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff check .
@@ -55,9 +67,25 @@ rerun: $(VENV)/.test ## repeat every recorded experiment and rewrite its record
 permalinks: $(VENV)/.docs ## add the addresses of all pages and anchors to permalinks.txt, to be kept
 	$(call build,dummy,$(OUT)/dummy -q -D permalinks_update=1)
 
+links: $(VENV)/.docs ## ask every external link, over the network, whether it still answers
+	$(SPHINX) -d $(OUT)/doctrees -b linkcheck . $(OUT)/links
+
+lock: $(VENV)/.lock ## pin all dependencies by version and hash; UPGRADE=--upgrade takes the newest
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-annotate --custom-compile-command 'make lock' --quiet $(UPGRADE) \
+	  --extra-index-url $(CPU_INDEX) --index-strategy unsafe-best-match --output-file constraints.txt
+
+oldest: $(VENV)/.lock ## list the oldest versions allowed; PIP_CONSTRAINT=_build/oldest.txt make test takes them
+	$(BIN)/uv pip compile pyproject.toml --python $(BIN)/python --resolution lowest-direct --extra test \
+	  --no-annotate --no-header --quiet --output-file $(OUT)/oldest.txt
+
 dist: html ## pack the site into one zip that works wherever it is unpacked
 	$(BIN)/python -c 'import shutil; shutil.make_archive("$(OUT)/notes-that-run", "zip", "$(OUT)/html")'
 
+# As they were typed: make would expand a $(shell …) in them.
+override ARTICLE := $(value ARTICLE)
+override TITLE := $(value TITLE)
+export ARTICLE TITLE
 new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
 	$(BIN)/python -m _ext.new_article  # reads ARTICLE and TITLE from the environment
 
@@ -68,6 +96,6 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11, 3.12 or 3.13 is required, got %d.%d: choose one with make PYTHON=python3.13" % v)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[$*]'
+$(VENV)/.docs $(VENV)/.test $(VENV)/.lint $(VENV)/.lock: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(call install,$*)
 	@touch $@

@@ -1,10 +1,13 @@
 """Sphinx configuration: only what differs from the defaults."""
 
 import sys
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
+for old in DeprecationWarning, PendingDeprecationWarning, FutureWarning:  # in what we wrote
+    warnings.filterwarnings("error", category=old, module=r"(_ext|snippets)\.")
 
 project = "会跑的笔记 · Notes That Run"
 author = "会跑的笔记的作者们"
@@ -25,8 +28,11 @@ extensions = [
     "_ext.drawn",
     "_ext.feed",
     "_ext.katex",
+    "_ext.kept",
+    "_ext.last_good",
     "_ext.listings",
     "_ext.markdown",
+    "_ext.navigation",
     "_ext.not_found",
     "_ext.numbering",
     "_ext.permalinks",
@@ -49,6 +55,7 @@ include_patterns = [
     "bibliography.md",
     *(f"{category}/*.md" for category in ("python", "nlp", "generative", "cv", "large-model")),
 ]
+exclude_patterns = [".*", "_build"]  # not even looked through: .venv alone has 50,000 files
 
 myst_enable_extensions = [
     "amsmath",
@@ -62,16 +69,21 @@ myst_dmath_allow_space = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 bibtex_foot_reference_style = "chinese"
+bibtex_tooltips = False  # footnotes have none, and each entry would be formatted twice
 highlight_language = "python"
 numfig = True
 math_numfig = False  # equations are numbered per page
 copybutton_exclude = ".linenos, .gp, .go"
 
 doctest_global_setup = """
+import os
 import torch
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
 torch.manual_seed(0)
 """
+
+linkcheck_retries = 3
+linkcheck_report_timeouts_as_broken = True
 
 html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"

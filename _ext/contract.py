@@ -21,6 +21,7 @@ from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 from _ext import markup
+from _ext.last_good import spoil
 from _ext.markup import Problem
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Include(LiteralInclude):
                 parse(path)
             except SyntaxError:
                 self.env.note_dependency(path)
+                spoil(self.env, self.env.docname)
                 return []
         included = super().run()
         for node in included:

@@ -10,6 +10,7 @@ import doctest
 import io
 import multiprocessing
 import os
+import random
 import re
 import signal
 import sys
@@ -72,7 +73,8 @@ class Example:
             with contextlib.redirect_stdout(out):
                 tree = compile(self.source, page, self.mode, ast.PyCF_ONLY_AST, dont_inherit=True)
                 ast.increment_lineno(tree, self.line - 1)
-                exec(compile(tree, page, self.mode, dont_inherit=True), namespace)
+                code = compile(tree, page, self.mode, dont_inherit=True)
+                exec(code, namespace)  # noqa: S102 - running pages is the job
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -131,10 +133,10 @@ def collect(document: nodes.document, flags: int, setup: str) -> tuple[list[Exam
         kind, line, options = block["testnodetype"], block.line, block["options"]
         source = block.get("test", block.astext()) + "\n"
         chosen = toggled(flags, options)
-        if "skipif" in block:
+        if "skipif" in block and not block["skip"]:
             known: dict[str, object] = {}
-            exec(setup, known)
-            block["skip"] = block["skip"] or eval(block["skipif"], known)
+            exec(setup, known)  # noqa: S102 - from conf.py
+            block["skip"] = eval(block["skipif"], known)  # noqa: S307 - running pages is the job
         if block["skip"]:
             continue
         if block["groups"] != ["default"]:
@@ -167,7 +169,7 @@ def session(page: str, examples: list[Example], setup: str, sender: Connection) 
     """Run a page's examples in this process and send (line, None) before, (line, fault) after."""
     os.setsid()  # whatever the page starts can be ended with it
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    exec(setup, main.__dict__)
+    exec(setup, main.__dict__)  # noqa: S102 - from conf.py
     warnings.simplefilter("error")
     for example in examples:
         sender.send((example.line, None))
@@ -249,8 +251,9 @@ class Examples(Builder):
 
     def write_documents(self, docnames: Set[str]) -> None:
         """Run the pages and report, page by page and in sum."""
-        exec(self.config.doctest_global_setup, {})  # import once what every session imports
-        waiting, running = sorted(docnames, reverse=True), dict[str, Session]()
+        setup = self.config.doctest_global_setup
+        exec(setup, {})  # noqa: S102 - from conf.py; imports once what every session imports
+        waiting, running = self.in_random_order(docnames), dict[str, Session]()
         self.ended, self.blamed = set[str](), set[str]()
         root = Path(self.srcdir)
         before = verified.digests(docnames, root)
@@ -276,6 +279,12 @@ class Examples(Builder):
         verified.publish(Path(self.outdir).with_name("html"))
         took = time.monotonic() - start
         logger.info("== %d examples, %d failures in %.1f s ==", self.total, self.faulty, took)
+
+    def in_random_order(self, docnames: Set[str]) -> list[str]:
+        """Shuffle the pages, for none may need another; say how to have the same order again."""
+        seed = self.config.doctest_seed or random.randrange(1, 10**6)
+        logger.info("order of the pages: -D doctest_seed=%d", seed)
+        return random.Random(seed).sample(sorted(docnames), len(docnames))
 
     def open_page(self, docname: str) -> dict[str, Session]:
         """Start a page's session, if it has examples; report what would never be run."""
@@ -319,6 +328,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_builder(Examples)
     app.add_config_value("doctest_global_setup", "", "", (str,))
     app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
+    app.add_config_value("doctest_seed", 0, "", (int,))
     app.add_config_value("doctest_timeout", 300, "", (int, float))
     app.connect("build-finished", set_exit_code)
     return {

@@ -7,18 +7,15 @@
     ```
 
 The function takes no argument and returns a Figure, or a list of Figures of equal size: the steps
-that the reader walks through.  Drawings are kept beside the doctrees and made anew when, and only
-when, the bytes changed of a module of ours that the figure's module imports, of a record
-(`*_run.json`) beside one of them, of what draws, or matplotlib's version.
+that the reader walks through.  Drawings are kept and made anew when, and only when, something
+changed of the code of ours that the function can reach, of a record (`*_run.json`) beside one of
+the modules it imports, of what draws, or matplotlib's version.
 A figure that fails is a warning that names the page, the cause and the line of the snippet; the
 page keeps the caption and its number, and is read again in the next build.
 """
 
-import hashlib
 import importlib
 import inspect
-import json
-import os
 import random
 import sys
 import traceback
@@ -37,8 +34,11 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from _ext import svg
+from _ext.kept import kept, write
+from _ext.last_good import spoil
+from _ext.reached import modules_of, reached
 from snippets.common import plot
-from snippets.common.imports import closure, source_of
+from snippets.common.imports import source_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +53,6 @@ class drawing(nodes.General, nodes.Element):
     """The frames of a figure.  Its child says in words what they show, for all but HTML."""
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file in one step, so that a parallel build never reads half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def dependencies(module: str, root: Path) -> list[Path]:
     """Return the files that a figure of this module is made from.
 
@@ -69,7 +61,7 @@ def dependencies(module: str, root: Path) -> list[Path]:
     if not module.startswith("snippets.") or source_of(module, root) is None:
         raise FigureError(f"there is no module {module}")
     try:
-        modules = closure(module, root)
+        modules = modules_of(module, root)
     except SyntaxError as error:
         _fail(f"reading {module}", error, root)
     records = (
@@ -80,23 +72,21 @@ def dependencies(module: str, root: Path) -> list[Path]:
     return [*modules.values(), *sorted({path for path in records if path.is_file()}), *TOOLS]
 
 
-def frames_of(dotted: str, files: list[Path], root: Path, cache: Path) -> list[dict[str, Any]]:
-    """Return the frames of a figure, from the cache while nothing they are made from changed.
+def frames_of(dotted: str, files: list[Path], root: Path) -> list[dict[str, Any]]:
+    """Return the frames of a figure, drawn before if from the same code, records and tools.
 
     Raises: FigureError.
     """
-    digest = hashlib.sha256(f"{dotted} {matplotlib.__version__}".encode())
-    for path in files:
-        digest.update(f"\n{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
-    kept = cache / f"{dotted}.json"
-    if kept.is_file():
-        entry = json.loads(kept.read_text(encoding="utf-8"))
-        if entry["key"] == digest.hexdigest():
-            return entry["frames"]
-    logger.info("drawing %s", dotted)
-    entry = {"key": digest.hexdigest(), "frames": [asdict(frame) for frame in _draw(dotted, root)]}
-    write(kept, json.dumps(entry))
-    return entry["frames"]
+
+    def draw() -> list[dict[str, Any]]:
+        logger.info("drawing %s", dotted)
+        return [asdict(frame) for frame in _draw(dotted, root)]
+
+    function = dotted.rpartition(".")[2]
+    others = [path for path in files if path.suffix != ".py" or path in TOOLS]
+    contents = [path.read_text(encoding="utf-8") for path in others]
+    code = reached(function, [path for path in files if path not in others])
+    return kept(root, "drawn", [matplotlib.__version__, function, *code, *contents], draw)
 
 
 def _draw(dotted: str, root: Path) -> list[svg.Frame]:
@@ -167,7 +157,7 @@ class Drawn(SphinxDirective):
             files = dependencies(dotted.rpartition(".")[0], root)
             for path in files:
                 self.env.note_dependency(str(path))
-            frames = frames_of(dotted, files, root, Path(self.env.doctreedir, "drawn"))
+            frames = frames_of(dotted, files, root)
         except FigureError as error:
             self._warn(str(error))
             return nodes.paragraph("", alt, classes=["drawn-missing"])
@@ -178,7 +168,7 @@ class Drawn(SphinxDirective):
         """Report the error, now and in every build until it is mended."""
         location = (self.env.docname, self.lineno)
         logger.warning("drawn: %s", message, location=location, type="drawn")
-        self.env.note_reread()
+        spoil(self.env, self.env.docname)
 
 
 def visit_drawing_html(self, node: drawing) -> NoReturn:

@@ -3,9 +3,11 @@
 `katex.min.js` (KaTeX 0.19.1, never shipped to readers) runs in QuickJS, from PyPI's quickjs-ng, so
 no machine needs Node; V8 would be faster, but its threads hang in forked workers and at the end of
 Python 3.13. A formula KaTeX rejects is a warning at its page and line. Sphinx counts the
-equations; KaTeX's own numbers are switched off.
+equations; KaTeX's own numbers are switched off. A formula is rendered once, whatever page it is on,
+and kept until KaTeX or what we ask of it changes.
 """
 
+import hashlib
 import json
 import re
 from functools import cache
@@ -19,6 +21,9 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
+
+from _ext.kept import kept
+from _ext.last_good import spoil
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +45,13 @@ def _engine() -> quickjs.Object:
 
 
 @cache
-def _render(tex: str, display: bool, macros: str) -> dict[str, str]:
+def _version() -> str:
+    """Tell one KaTeX from another."""
+    return hashlib.sha256(SCRIPT.read_bytes()).hexdigest()
+
+
+@cache
+def _render(root: Path, tex: str, display: bool, macros: str) -> dict[str, str]:
     """Return `{"html": …}`, or `{"error": …}` with KaTeX's reason."""
     options = {
         "displayMode": display,
@@ -49,19 +60,21 @@ def _render(tex: str, display: bool, macros: str) -> dict[str, str]:
         "strict": "error",
         "throwOnError": True,
     }
-    return json.loads(_engine()(tex, json.dumps(options)))
+    source = [_version(), tex, options]
+    return kept(root, "katex", source, lambda: json.loads(_engine()(tex, json.dumps(options))))
 
 
 def _html(self: HTML5Translator, node: nodes.math | nodes.math_block, tex: str) -> str:
     """Render one formula; report one that fails at its place and show its source instead."""
     macros = json.dumps(self.config.katex_macros, sort_keys=True)
-    answer = _render(tex, isinstance(node, nodes.math_block), macros)
+    answer = _render(Path(self.builder.srcdir), tex, isinstance(node, nodes.math_block), macros)
     if "html" in answer:
         return answer["html"]
     place = node
     while place.line is None and place.parent is not None:
         place = place.parent
     logger.warning("%s", answer["error"], location=place, type="katex")
+    spoil(self.builder.env, self.builder.current_docname)
     return f"<code>{escape(node.astext())}</code>"
 
 

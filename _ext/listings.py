@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from html import escape
 from pathlib import Path
@@ -26,7 +27,15 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
-from _ext.articles import articles, learning_path, needed_articles, reading_minutes, tag_page
+from _ext.articles import (
+    Article,
+    articles,
+    learning_path,
+    needed_articles,
+    reading_minutes,
+    tag_page,
+)
+from _ext.navigation import title
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +82,16 @@ class ArticleCount(SphinxRole):
         return [template_inline(template="article-count.html", select={"category": self.text})], []
 
 
+@cache
+def _known(builder: StandaloneHTMLBuilder) -> list[Article]:
+    """Return all articles as they are while pages are written, found once in a build."""
+    return articles(builder.env)
+
+
 def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: str) -> str:
     """Render a template for `page`, given the articles of `category` or with `tag`."""
     env = builder.env
-    every = articles(env)
+    every = _known(builder)
     context = {
         "article": next((a for a in every if a.docname == page), None),
         "articles": [
@@ -86,11 +101,11 @@ def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: s
             and ("tag" not in select or select["tag"] in a.tags)
         ],
         "category": select.get("category"),
-        "tags": sorted(Counter(tag for a in every for tag in a.tags).items()),
+        "tags": lambda: sorted(Counter(tag for a in every for tag in a.tags).items()),
         "learning_path": lambda: learning_path(env),
         "known": env.found_docs,
         "href": lambda target: builder.get_relative_uri(page, target),
-        "title": lambda docname: builder.render_partial(env.titles[docname])["title"],
+        "title": lambda docname: title(builder, docname),
         "tag_page": tag_page,
         "is_package": lambda path: (env.srcdir / path).is_dir(),
         "repository_url": env.config.repository_url,

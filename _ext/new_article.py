@@ -132,7 +132,7 @@ def create(root: Path, article: str, title: str, today: datetime.date) -> list[P
         )
     if keyword.iskeyword(name) or slug == "index" or slug.endswith("-run"):
         raise ValueError(f"the slug {slug!r} is reserved: a keyword, the index, or a recorded run")
-    if not title.strip() or "\n" in title:
+    if len(title.strip().splitlines()) != 1:
         raise ValueError(f"TITLE must be one line of text, got {title!r}")
     folder = category.replace("-", "_")
     files = {

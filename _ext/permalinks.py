@@ -11,11 +11,13 @@ A page may go to any page, an anchor to an anchor of the same page.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.builders import Builder
 from sphinx.domains import std
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -91,14 +93,23 @@ def moved_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
             yield old, {"title": title, "body": body, "pageurl": None}, "page.html"
 
 
+@cache
+def moved(builder: Builder) -> dict[str, list[tuple[str, str]]]:
+    """Return page by page the anchors that have gone, each with its successor."""
+    gone: dict[str, list[tuple[str, str]]] = {}
+    for old, new in read(Path(builder.srcdir, "permalinks.txt")).items():
+        page, anchor = old.partition("#")[::2]
+        if new and anchor:
+            gone.setdefault(page, []).append((anchor, new.partition("#")[2]))
+    return gone
+
+
 def moved_anchors(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Give what took the place of an anchor the old name too."""
-    for old, new in read(Path(app.srcdir, "permalinks.txt")).items():
-        if new and old.startswith(f"{page}#"):
-            anchor = new.partition("#")[2]
-            for node in doctree.findall(nodes.Element):
-                if anchor in node["ids"]:
-                    node["ids"].append(old.partition("#")[2])
+    for old, new in moved(app.builder).get(page, []):
+        for node in doctree.findall(nodes.Element):
+            if new in node["ids"]:
+                node["ids"].append(old)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -15,8 +15,9 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
+from _ext.last_good import spoil
+from _ext.reached import modules_of
 from snippets.common import records
-from snippets.common.imports import closure
 
 logger = logging.getLogger(__name__)
 
@@ -52,24 +53,29 @@ class Run(SphinxRole):
             if record is not None:
                 shown = format(lookup(record, path.strip()), spec)
         except (records.RecordError, LookupError, ValueError, SyntaxError) as error:
-            location = (self.env.docname, self.lineno)
-            logger.warning("run %s: %s", self.text, error, location=location, type="run")
-            self.env.note_reread()
+            self._warn(error)
+            spoil(self.env, self.env.docname)
         return [nodes.inline(self.rawtext, shown, classes=["run"])], []
 
+    def _warn(self, fault: object) -> None:
+        """Report what is wrong, now and in every build until it is mended."""
+        location = (self.env.docname, self.lineno)
+        logger.warning("run %s: %s", self.text, fault, location=location, type="run")
+        self.env.note_reread()
+
     def _record(self) -> records.Record | None:
-        """Return this page's record; what is wrong with it is raised once a page, then None."""
+        """Return this page's record, said once to be stale; what else is wrong is raised once."""
         article, root, page = self.env.docname, Path(self.env.srcdir), self.env.current_document
         if "run_record" not in page:
             page["run_record"] = None
             record_path, module = records.path_of(article, root), records.module_of(article)
-            for path in (record_path, *closure(module, root).values()):
+            for path in (record_path, *modules_of(module, root).values()):
                 if path.is_file():
                     self.env.note_dependency(str(path))
             record = records.load(article, root)
             if records.is_stale(article, root):
                 name = record_path.relative_to(root)
-                raise records.RecordError(f"{name} is older than its code; make rerun renews it")
+                self._warn(f"{name} is older than its code; make rerun renews it")
             page["run_record"] = record
         return page["run_record"]
 

@@ -4,7 +4,8 @@
 
 A module of this package offers `cases()`, yielding (name, ours, rival, target): two callables that
 take no argument and the largest ratio of their times that we accept.  A fifth item may be another
-function to compare them than `measure.ratio`.
+function to compare them than `measure.ratio`.  One that measures something else than a ratio offers
+`report()`, which prints it and returns how many targets were missed.
 """
 
 import importlib
@@ -12,7 +13,6 @@ import pkgutil
 import sys
 
 import benchmarks
-from benchmarks import build
 from snippets.common import measure
 
 
@@ -25,14 +25,11 @@ def main(*names: str) -> int:
     print(f"{'case':<64}{'ratio':>8}{'target':>8}")
     for name in names or found:
         module = importlib.import_module(f"benchmarks.{name}")
+        missed += getattr(module, "report", int)()
         for case, ours, rival, target, *compare in getattr(module, "cases", tuple)():
             ratio = (compare or [measure.ratio])[0](ours, rival)
             missed += ratio > target
             print(f"{case:<64}{ratio:8.2f}{target:8.2f}{'  over' if ratio > target else ''}")
-    if not names:
-        print("\nbuilds of the site, seconds on this machine")
-        for name, seconds in build.timings():
-            print(f"{name:<64}{seconds:8.1f}")
     return missed > 0
 
 

@@ -1,5 +1,6 @@
 """Fixtures and profiles shared by every test, and the note of which articles' tests passed."""
 
+import os
 from pathlib import Path
 from runpy import run_path
 
@@ -62,5 +63,5 @@ def pytest_sessionstart(session):
 
 @pytest.fixture(autouse=True)
 def deterministic_torch():
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     torch.manual_seed(0)

@@ -6,6 +6,8 @@ page: `{drawn}` writes the dark one by replacing each colour with its twin.  The
 tritanopia (tests/common/test_plot.py computes both).  Raster images keep their colours.
 """
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 INK = "#1f2933"
@@ -115,3 +117,29 @@ def style() -> dict[Any, Any]:
         "ytick.labelcolor": INK,
         "ytick.labelsize": 11,
     }
+
+
+def picture(ax: Any, rows: Sequence[Sequence[int]], colors: Sequence[str]) -> None:
+    """Shade each cell of value v >= 1 with colors[v - 1], one path a colour, row 0 on top, framed.
+
+    Paths follow the palette into the dark, as a raster image would not.
+    """
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    for level, color in enumerate(colors, 1):
+        corners: list[tuple[int, int]] = []
+        for y, row in enumerate(rows):
+            x = 0
+            for value, run in groupby(row):
+                end = x + len(list(run))
+                if value == level:
+                    corners += [(x, y), (end, y), (end, y + 1), (x, y + 1), (x, y)]
+                x = end
+        codes = [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY] * (len(corners) // 5)
+        if corners:
+            ax.add_patch(PathPatch(Path(corners, codes), fc=color, lw=0))
+    width, height = len(rows[0]), len(rows)
+    ax.plot((0, width, width, 0, 0), (0, 0, height, height, 0), color=GRID, lw=1)
+    ax.set(xlim=(-0.3, width + 0.3), ylim=(height + 0.3, -0.3), aspect="equal")
+    ax.set_axis_off()

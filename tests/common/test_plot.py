@@ -5,6 +5,8 @@ import math
 
 import matplotlib
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from snippets.common import plot
 
@@ -109,3 +111,15 @@ def test_every_colour_has_a_dark_twin():
 def test_matplotlib_knows_every_setting_of_the_style():
     with matplotlib.rc_context(plot.style()):
         assert matplotlib.rcParams["svg.fonttype"] == "none"
+
+
+def test_a_picture_is_one_path_a_colour_with_row_0_on_top():
+    ax = Figure().subplots()
+    plot.picture(ax, [[0, 1, 1], [2, 0, 1]], [plot.INK, plot.CYCLE[0], plot.CYCLE[1]])
+    ink, blue = ax.patches  # nothing has the third level
+    assert [to_hex(patch.get_facecolor()) for patch in (ink, blue)] == [plot.INK, plot.CYCLE[0]]
+    boxes = [[*box.min(0), *box.max(0)] for box in ink.get_path().to_polygons()]
+    assert boxes == [[1, 0, 3, 1], [2, 1, 3, 2]]
+    assert blue.get_path().get_extents().extents.tolist() == [0, 1, 1, 2]
+    assert ax.yaxis_inverted()
+    assert ax.lines[0].get_xydata().max(0).tolist() == [3, 2]

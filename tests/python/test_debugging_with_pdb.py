@@ -312,7 +312,7 @@ def test_mini_pdb_stops_where_pdb_stops_in_random_programs(tmp_path_factory, dat
     path.write_text(source)
     linecache.checkcache(str(path))
     names = {"__name__": "random_program"}
-    exec(compile(source, str(path), "exec"), names)
+    exec(compile(source, str(path), "exec"), names)  # noqa: S102 - made by hypothesis
     code = [i for i, line in enumerate(source.splitlines(), 1) if "else" not in line]
     lines = data.draw(st.lists(st.sampled_from(code), max_size=2))
     breaks = {(path, n): {} for n in lines if not source.splitlines()[n - 1].endswith("try:")}

@@ -192,7 +192,7 @@ def test_no_function_body_rebinds_its_callers_names():
     changed = 0
     for body in bodies:
         scope = {}
-        exec("def swap(p, q):\n  " + "\n  ".join(body), scope)
+        exec("def swap(p, q):\n  " + "\n  ".join(body), scope)  # noqa: S102 - made above
         a, b = first, second = [1], [2]
         try:
             scope["swap"](a, b)

@@ -6,10 +6,15 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+WORKFLOWS = {
+    path.stem: yaml.safe_load(path.read_text("utf-8"))
+    for path in sorted((ROOT / ".github/workflows").glob("*.yaml"))
+}
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
@@ -40,35 +45,64 @@ def test_help_describes_every_target():
 
 
 def test_ci_files_call_make_targets_only():
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text("utf-8"))
     steps = [
-        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+        step["run"]
+        for workflow in WORKFLOWS.values()
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+        if "run" in step
     ]
-    assert steps
-    assert all(re.fullmatch(r"make [a-z]+", step) for step in steps)
+    assert len(steps) >= 10
+    assert set(steps) <= {f"make {t}" for t in targets()}
     hosted = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text("utf-8"))
     assert hosted["build"]["commands"][0] == "make html"
     script = (ROOT / ".ci/run").read_text("utf-8")
     assert set(re.findall(r"^make .*", script, re.MULTILINE)) <= {f"make {t}" for t in targets()}
 
 
-def test_workflow_covers_every_supported_python():
+@pytest.mark.parametrize(("workflow", "job"), [("ci", "test"), ("weekly", "newest")])
+def test_workflows_cover_every_supported_python(workflow, job):
     project = (ROOT / "pyproject.toml").read_text("utf-8")
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text("utf-8"))
     supported = re.findall(r"Python :: (3\.\d+)", project)
-    assert (
-        workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
-        == supported
-        == ["3.11", "3.12", "3.13"]
-    )
+    matrix = WORKFLOWS[workflow]["jobs"][job]["strategy"]["matrix"]
+    assert matrix["python"] == supported == ["3.11", "3.12", "3.13"]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_workflows_may_only_read_and_name_their_actions_by_commit(workflow):
+    assert WORKFLOWS[workflow]["permissions"] == {"contents": "read"}
+    for job in WORKFLOWS[workflow]["jobs"].values():
+        assert "permissions" not in job
+        actions = [step["uses"] for step in job["steps"] if "uses" in step]
+        assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in actions)
+
+
+def test_only_the_weekly_workflow_takes_versions_that_are_not_pinned_and_no_cache():
+    """GitHub sets CI; an empty one is none to make."""
+    assert "CI" not in WORKFLOWS["ci"]["env"]
+    assert WORKFLOWS["weekly"]["env"]["CI"] == ""
+    assert WORKFLOWS["weekly"]["env"]["PIP_NO_CACHE_DIR"] == 1
+    for ci, pinned in ("", False), ("true", True):
+        dry = make("--dry-run", "--what-if=pyproject.toml", f"CI={ci}", "html").stdout
+        assert ("--require-hashes --requirement constraints.txt" in dry) == pinned
+
+
+def test_links_alone_may_fail():
+    """Other people's servers gate nothing."""
+    jobs = WORKFLOWS["weekly"]["jobs"]
+    assert [name for name, job in jobs.items() if job.get("continue-on-error")] == ["links"]
+    assert [step["run"] for step in jobs["links"]["steps"] if "run" in step] == ["make links"]
+    others = [job for name, job in jobs.items() if name != "links"]
+    others += list(WORKFLOWS["ci"]["jobs"].values())
+    assert "make links" not in str(others)
 
 
 def test_second_run_does_no_set_up_work():
-    """`make test` has set up everything but what only `make lint` needs, which may be due."""
-    stamp = ROOT / ".venv/.lint"
+    """`make test` has set up everything but what only `make lint` and `make lock` need."""
     changed = max((ROOT / name).stat().st_mtime for name in ("pyproject.toml", "constraints.txt"))
-    due = not stamp.exists() or stamp.stat().st_mtime < changed
-    for target in set(targets()) - ({"lint"} if due else set()):
+    stamps = {target: ROOT / f".venv/.{target}" for target in ("lint", "lock")}
+    due = {t for t, at in stamps.items() if not at.exists() or at.stat().st_mtime < changed}
+    for target in set(targets()) - due:
         assert "pip install" not in make("--dry-run", target).stdout, target
 
 
@@ -93,7 +127,8 @@ def test_the_packed_site_is_the_built_one(built_site, tmp_path):
     """As `make dist` packs it: same files, same bytes, and nothing outside its folder."""
     command = re.search(r"import shutil; (.*)'$", make("--dry-run", "dist").stdout, re.MULTILINE)
     code = command[1].replace("_build/notes-that-run", str(tmp_path / "site"))
-    exec(code.replace("_build/html", str(built_site)), {"shutil": shutil})
+    code = code.replace("_build/html", str(built_site))
+    exec(code, {"shutil": shutil})  # noqa: S102 - from our Makefile
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
         files = [name for name in packed.namelist() if not name.endswith("/")]
         assert not any(name.startswith(("/", "..")) for name in files)

@@ -375,3 +375,19 @@ True
 """
     code, faults, output = page(text)
     assert (code, faults) == (0, []), output
+
+
+ONE = "```{doctest}\n>>> 1\n1\n```"
+
+
+def test_pages_run_in_an_order_that_only_the_seed_decides(page):
+    def order(*options):
+        code, faults, output = page(*[ONE] * 8, options=("-j", "1", *options))
+        assert (code, faults) == (0, []), output
+        seed = re.search(r"order of the pages: (-D) (doctest_seed=\d+)", output).groups()
+        return seed, re.findall(r"^(\w+): 1 examples", output, re.MULTILINE)
+
+    seed, names = order()
+    assert sorted(names) == ["index", *(f"page{i}" for i in range(2, 9))]
+    assert order(*seed) == (seed, names)
+    assert len({tuple(order("-D", f"doctest_seed={i}")[1]) for i in range(1, 4)}) == 3

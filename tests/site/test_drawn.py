@@ -219,6 +219,36 @@ def test_a_new_record_beside_the_module_draws_again(toy):
     assert drawings(toy.build()) == 1
 
 
+def test_only_code_that_the_figure_reaches_draws_again(toy):
+    """Not a comment, a docstring or another function; but what it calls, and what imports run."""
+    text = (toy.root / "snippets/toy/page.py").read_text("utf-8")
+    helper = '\n\ndef helper():\n    """Help."""\n    return {}\n\n\ndef other():\n    return {}\n'
+    called = text.replace("    return fig", "    helper()\n    return fig")
+    toy.write("snippets/toy/page.py", called + helper.format(1, 1))
+    assert drawings(toy.build()) == 1
+    for same in (
+        "# a comment\n" + called + helper.format(1, 1),
+        called + helper.format(1, 1).replace("Help.", "Help!"),
+        called + helper.format(1, 2),
+    ):
+        toy.write("snippets/toy/page.py", same)
+        build = toy.build()
+        assert "1 changed" in build.output
+        assert drawings(build) == 0, same
+    for number, changed in enumerate(
+        (
+            helper.format(2, 1),
+            helper.format(2, 1) + "other()\n",
+            helper.format("__doc__", 1),
+            helper.format("__doc__", 1).replace("Help.", "Help!"),
+            helper.format("globals()['oth' 'er']()", 3),
+            helper.format("globals()['oth' 'er']()", 4),
+        )
+    ):
+        toy.write("snippets/toy/page.py", called + changed)
+        assert drawings(toy.build()) == 1, number
+
+
 def test_another_builder_shares_the_drawings(toy):
     assert drawings(toy.build()) == 1
     assert drawings(toy.build("text")) == 0
@@ -226,7 +256,7 @@ def test_another_builder_shares_the_drawings(toy):
 
 def test_a_lost_drawing_is_drawn_again(toy):
     toy.build()
-    shutil.rmtree(toy.root / "_build/doctrees/drawn")
+    shutil.rmtree(toy.root / "_build/kept")
     later(toy, "snippets/toy/page.py")
     assert drawings(toy.build()) == 1
 
@@ -258,7 +288,7 @@ def test_random_numbers_do_not_depend_on_what_was_drawn_before(toy, module):
     first = toy.build()
     alone = (first.outdir / "_images/toy-page-figure_one.svg").read_bytes()
     toy.write("index.md", PAGE.replace("_one", "_zero").replace("fig-one", "fig-zero") + PAGE)
-    replace(toy, "snippets/toy/numbers.py", "[1, 3, 2]", "[1, 3, 2]  # again")
+    replace(toy, "snippets/toy/numbers.py", "[1, 3, 2]", "[1, 3, 2 + 0]")
     assert drawings(toy.build()) == 2
     assert (first.outdir / "_images/toy-page-figure_one.svg").read_bytes() == alone
 

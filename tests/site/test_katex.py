@@ -135,3 +135,18 @@ def test_latex_is_left_to_latex(formulas):
     assert build.code == 0, build.output
     (tex,) = build.outdir.glob("broken.tex")
     assert r"\(a_1\)" in tex.read_text(encoding="utf-8")
+
+
+def test_a_formula_is_rendered_once_and_again_when_what_it_depends_on_changes(formulas):
+    formulas.write("index.md", "# 首页\n\n$x^2$\n\n$\\R$\n")
+    conf = (formulas.root / "conf.py").read_text("utf-8")
+    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "R"}' + "\n")
+    assert formulas.build().code == 0
+    (kept,) = (f for f in formulas.root.glob("_build/kept/katex/*/*") if "x^2" in f.read_text())
+    kept.write_text('{"html": "kept"}', encoding="utf-8")
+    formulas.write("index.md", "# 首页\n\n又 $x^2$\n\n$\\R$\n")
+    assert "kept" in page(formulas.build())
+    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "S"}' + "\n")
+    html = page(formulas.build())
+    assert "kept" not in html
+    assert "<mi>S</mi>" in html

@@ -1,6 +1,7 @@
 """`make new`: what it writes passes every check; what it refuses leaves nothing behind."""
 
 import datetime
+import os
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def test_an_ill_formed_name_is_refused(tmp_path, article):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("title", ["", "  ", "两\n行"])
+@pytest.mark.parametrize("title", ["", "  ", "两\n行", "两\r行", "两\u2028行"])
 def test_a_title_is_one_line(tmp_path, title):
     with pytest.raises(ValueError, match="TITLE must be one line of text"):
         create(tmp_path, "nlp/bert", title, TODAY)
@@ -79,3 +80,23 @@ def test_the_command_says_what_was_wrong(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("make new: ARTICLE must be category/slug")
     assert "got 'nlp/BERT'" in result.stderr
+
+
+@pytest.mark.parametrize("by_argument", [True, False])
+def test_make_hands_both_on_as_they_were_typed(tmp_path, by_argument):
+    """Neither make nor a shell takes them for more than text."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$ARTICLE" "$TITLE"\n')
+    python.chmod(0o755)
+    for name in ("pyproject.toml", "constraints.txt", ".venv/.docs"):
+        (tmp_path / name).touch()
+    typed = "$(shell touch a)`touch b`; touch c \"'$$(touch d) ${HOME} #"
+    variables = {"ARTICLE": typed, "TITLE": f"{typed}!"}
+    given = [f"{name}={text}" for name, text in variables.items()] if by_argument else []
+    environment = os.environ | ({} if by_argument else variables)
+    command = ["make", "--silent", "new", *given]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == f"{typed}\n{typed}!\n", done.stderr
+    assert not [name for name in "abcd" if (tmp_path / name).exists()]

@@ -29,6 +29,15 @@ def test_no_datagram_leaves_this_machine():
         sender.sendto(b"", (OUTSIDE, 53))
 
 
+@pytest.mark.parametrize("host", ["", "0.0.0.0"])  # noqa: S104 - refused, that is the point
+def test_no_socket_listens_to_other_machines(host):
+    with (
+        socket.socket() as server,
+        pytest.raises(PermissionError, match=f"no network here: socket.bind to {host or 'every'}"),
+    ):
+        server.bind((host, 0))
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_open(host):
     with socket.create_server((host, 0)) as server:

@@ -9,36 +9,6 @@ def _figure_unpack(text: str) -> list[list[int]]:
     return [[int(bit) for bit in bits[i : i + 28]] for i in range(0, 784, 28)]
 
 
-def figure_pixels(ax, rows, levels) -> None:
-    """Shade cells whose value is 1, 2, ... in the colour of that level, as one path per level."""
-    from itertools import groupby
-
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    for level, color in enumerate(levels, 1):
-        corners, codes = [], []
-        for y, row in enumerate(rows):
-            x = 0
-            for value, run in groupby(row):
-                end = x + len(list(run))
-                if value == level:
-                    corners += [(x, y), (end, y), (end, y + 1), (x, y + 1), (x, y)]
-                    codes += [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY]
-                x = end
-        if corners:
-            ax.add_patch(PathPatch(Path(corners, codes), fc=color, lw=0))
-
-
-def _figure_frame(ax, width, height) -> None:
-    """Frame a picture of that many cells, row 0 on top."""
-    from snippets.common import plot
-
-    ax.plot((0, width, width, 0, 0), (0, 0, height, height, 0), color=plot.GRID, lw=1)
-    ax.set(xlim=(-0.3, width + 0.3), ylim=(height + 0.3, -0.3), aspect="equal")
-    ax.set_axis_off()
-
-
 def figure_surprise():
     """A 7 drawn by hand, and what each of its pixels costs under two models."""
     from matplotlib.figure import Figure
@@ -50,16 +20,14 @@ def figure_surprise():
     colors = plot.sequential_colors(len(steps) + 1)[1:]
     fig = Figure(figsize=(6.6, 2.95))
     axes = fig.subplots(1, 3)
-    figure_pixels(axes[0], _figure_unpack(found["seven"]), [plot.INK])
+    plot.picture(axes[0], _figure_unpack(found["seven"]), [plot.INK])
     titles = {"independent": "独立像素", "nade": "NADE"}
     for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
         values = found[f"surprise_{name}"]
         level = [sum(v > step for step in steps) for v in values]
-        figure_pixels(ax, [level[i : i + 28] for i in range(0, 784, 28)], colors)
+        plot.picture(ax, [level[i : i + 28] for i in range(0, 784, 28)], colors)
         ax.set_title(f"{title}\n{found['nll'][name]:.0f} nats")
     axes[0].set_title("手画的 7\n784 个像素")
-    for ax in axes:
-        _figure_frame(ax, 28, 28)
     return fig
 
 
@@ -161,8 +129,7 @@ def figure_samples():
     axes = fig.subplots(3, 10)
     for row, (name, title) in zip(axes, names.items(), strict=True):
         for ax, text in zip(row, found[name], strict=True):
-            figure_pixels(ax, _figure_unpack(text), [plot.INK])
-            _figure_frame(ax, 28, 28)
+            plot.picture(ax, _figure_unpack(text), [plot.INK])
         row[0].text(-4, 14, title, ha="right", va="center", fontsize=13)
     return fig
 
@@ -178,11 +145,9 @@ def figure_completed():
     axes = fig.subplots(2, 5)
     for ax, text in zip(axes.flat, found["completed"], strict=True):
         rows = _figure_unpack(text)
-        figure_pixels(ax, [row if y < 14 else [0] * 28 for y, row in enumerate(rows)], [plot.INK])
-        below = [row if y >= 14 else [0] * 28 for y, row in enumerate(rows)]
-        figure_pixels(ax, below, [plot.CYCLE[1]])
+        below = [[2 * bit for bit in row] for row in rows[14:]]
+        plot.picture(ax, rows[:14] + below, [plot.INK, plot.CYCLE[1]])
         ax.plot((0, 28), (14, 14), color=plot.MUTED, lw=1, ls="--")
-        _figure_frame(ax, 28, 28)
     return fig
 
 

@@ -25,35 +25,6 @@ def figure_seven():
     return (pixels - pixels.mean()) / pixels.std()
 
 
-def figure_shade(ax, picture, colors):
-    """Shade the cells of a picture in as many steps as there are colours from -2 to 2."""
-    from itertools import groupby
-
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    from snippets.common import plot
-
-    steps = len(colors)
-    levels = ((picture + 2) / 4 * steps).long().clamp(0, steps - 1).tolist()
-    for level, color in enumerate(colors):
-        corners, codes = [], []
-        for y, row in enumerate(levels):
-            x = 0
-            for value, run in groupby(row):
-                end = x + len(list(run))
-                if value == level:
-                    corners += [(x, y), (end, y), (end, y + 1), (x, y + 1), (x, y)]
-                    codes += [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY]
-                x = end
-        if corners:
-            ax.add_patch(PathPatch(Path(corners, codes), fc=color, lw=0))
-    side = len(levels)
-    ax.plot((0, side, side, 0, 0), (0, 0, side, side, 0), color=plot.GRID, lw=1)
-    ax.set(xlim=(-0.3, side + 0.3), ylim=(side + 0.3, -0.3), aspect="equal")
-    ax.set_axis_off()
-
-
 def figure_digit():
     """One digit, torn down in 10, 100 and 1000 steps, looked at after the same share of them."""
     from matplotlib.figure import Figure
@@ -73,7 +44,8 @@ def figure_digit():
                 z = torch.randn(x.shape, generator=generator, dtype=x.dtype)
                 x = (1 - betas[done]).sqrt() * x + betas[done].sqrt() * z
                 done += 1
-            figure_shade(ax, x, colors)
+            level = ((x + 2) / 4 * len(colors)).long().clamp(0, len(colors) - 1) + 1
+            plot.picture(ax, level.tolist(), colors)
             ax.set_title(f"{done} 步" if share else f"T = {T}", fontsize=11.5)
     return fig
 

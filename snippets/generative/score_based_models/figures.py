@@ -192,14 +192,10 @@ def figure_annealing():
 def _figure_digit(ax, text):
     """Draw one 8 x 8 digit of 17 grey levels, as in the record."""
     from snippets.common import plot
-    from snippets.generative.autoregressive_models.figures import figure_pixels
 
     values = [int(letter, 17) for letter in text]
     rows = [values[i : i + 8] for i in range(0, 64, 8)]
-    figure_pixels(ax, rows, plot.sequential_colors(17)[1:])
-    ax.plot((0, 8, 8, 0, 0), (0, 0, 8, 8, 0), color=plot.GRID, lw=1)
-    ax.set(xlim=(-0.3, 8.3), ylim=(8.3, -0.3), aspect="equal")
-    ax.set_axis_off()
+    plot.picture(ax, rows, plot.sequential_colors(17)[1:])
 
 
 def figure_stages():

@@ -208,22 +208,6 @@ def figure_moons():
     return fig
 
 
-def figure_picture(ax, text) -> None:
-    """Shade 8 x 8 pixels written as base-36 figures from 0 to g."""
-    from matplotlib.patches import Rectangle
-
-    from snippets.common import plot
-
-    colors = plot.sequential_colors(17)
-    for i, figure in enumerate(text):
-        level = int(figure, 36)
-        if level:
-            ax.add_patch(Rectangle((i % 8, 7 - i // 8), 1.03, 1.03, fc=colors[level], lw=0))
-    ax.plot((0, 8, 8, 0, 0), (0, 0, 8, 8, 0), color=plot.GRID, lw=1)
-    ax.set(xlim=(-0.2, 8.2), ylim=(-0.2, 8.2), aspect="equal")
-    ax.set_axis_off()
-
-
 def figure_digits():
     """Real digits above those of the bare network and of EDM."""
     from matplotlib.figure import Figure
@@ -241,5 +225,7 @@ def figure_digits():
     for part, (title, one) in zip(parts, rows.items(), strict=True):
         part.suptitle(title, fontsize=12, color=plot.INK)
         for ax, text in zip(part.subplots(1, 10), one["drawn"], strict=True):
-            figure_picture(ax, text)
+            levels = [int(pixel, 17) for pixel in text]
+            pixels = [levels[i : i + 8] for i in range(0, 64, 8)]
+            plot.picture(ax, pixels, plot.sequential_colors(17)[1:])
     return fig

@@ -1,0 +1,61 @@
+"""`make live`: sphinx-autobuild, but a build is forked from a server that has imported everything.
+
+What we wrote ourselves (`_ext`, `snippets`, conf.py) is imported by each build anew, so that an
+edit of it counts; the libraries, which take longer than the build of a page, are imported once.
+"""
+
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sphinx.cmd.build import main as sphinx_build
+from sphinx_autobuild import __main__ as autobuild
+from sphinx_autobuild.build import Builder
+from sphinx_autobuild.utils import show_message
+
+OURS = {"__main__", "_ext", "snippets"}
+
+
+class WarmBuilder(Builder):
+    """Builds in a fork of the server, which then imports the libraries that its first build has."""
+
+    def __call__(self, *, changed_paths: Sequence[Path]) -> None:
+        """Build, and say what made it necessary."""
+        if changed_paths:
+            names = sorted(os.path.relpath(path) for path in changed_paths)
+            show_message(f"Detected changes ({', '.join(names)})")
+        # more than one process pays for a whole site, not for the pages of an edit
+        arguments = [*self.sphinx_args, "-j", "1" if changed_paths else "auto"]
+        fork = multiprocessing.get_context("fork")
+        receiver, sender = fork.Pipe(duplex=False)
+        build = fork.Process(target=_build, args=(arguments, sender))
+        build.start()
+        sender.close()
+        with suppress(EOFError):  # it died, and has said why
+            libraries = receiver.recv()
+            if not changed_paths:
+                _import(["torch", *libraries])  # the figures need torch, if one is drawn again
+        build.join()
+        show_message(f"Serving on {self.uri}")
+
+
+def _build(arguments: list[str], sender: Connection) -> None:
+    """Run Sphinx and send the names of the libraries it has imported."""
+    sphinx_build(arguments)
+    sender.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
+
+
+def _import(names: list[str]) -> None:
+    for name in names:
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    autobuild.Builder = WarmBuilder
+    autobuild.main()
