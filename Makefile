@@ -23,7 +23,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test notebooks stress lint bench rerun permalinks links lock oldest dist new clean
+.PHONY: help html live doctest test notebooks stress lint bench rerun permalinks links lock oldest dist pdf epub new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -82,6 +82,12 @@ oldest: $(VENV)/.lock ## list the oldest versions allowed; PIP_CONSTRAINT=_build
 dist: html ## pack the site into one zip that works wherever it is unpacked
 	$(BIN)/python -c 'import shutil; shutil.make_archive("$(OUT)/notes-that-run", "zip", "$(OUT)/html")'
 
+pdf: html $(VENV)/.books ## print the site as one PDF; needs Chromium and a Chinese font
+	$(BIN)/python -m _ext.pdf
+
+epub: html $(VENV)/.books ## pack the site as an EPUB; needs a Chinese font
+	$(BIN)/python -m _ext.epub
+
 # As they were typed: make would expand a $(shell …) in them.
 override ARTICLE := $(value ARTICLE)
 override TITLE := $(value TITLE)
@@ -96,6 +102,6 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11, 3.12 or 3.13 is required, got %d.%d: choose one with make PYTHON=python3.13" % v)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.docs $(VENV)/.test $(VENV)/.lint $(VENV)/.lock: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.docs $(VENV)/.books $(VENV)/.test $(VENV)/.lint $(VENV)/.lock: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(call install,$*)
 	@touch $@
