@@ -20,6 +20,7 @@ repository_url = "https://github.com/notes-that-run/notes-that-run"
 html_baseurl = "https://notes-that-run.github.io/"
 
 extensions = [
+    "_ext.accessible",
     "_ext.chinese",
     "_ext.contract",
     "_ext.doctests",
