@@ -16,7 +16,10 @@ for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
 
   const show = (step) => {
     current = Math.max(0, Math.min(last, step));
-    frames.forEach((frame, i) => frame.classList.toggle("drawn-current", i === current));
+    frames.forEach((frame, i) => {
+      frame.classList.toggle("drawn-current", i === current);
+      frame.classList.toggle("drawn-far", i > current + 1); // not fetched before the reader is near
+    });
     const said = frames[current].querySelector("p").textContent;
     slider.value = current + 1;
     slider.setAttribute("aria-valuetext", said);
