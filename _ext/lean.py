@@ -1,7 +1,8 @@
 """Takes out of the theme's files what no page of ours uses and every reader would fetch.
 
-That is Font Awesome, whose place icons.css takes (of its rules only the sizes stay), the source
-maps, and what the theme tells the browser's console.
+Of the style sheets that is each rule for a class which stands in no page and no script: most of
+Bootstrap, of Font Awesome, whose place icons.css takes, and of sphinx-design.  Of the scripts it is
+what the theme tells the browser's console, and the source maps go altogether.
 """
 
 import re
@@ -11,25 +12,47 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-ICON = r'[^{}]*\{--fa:"[^"]*"\}'
-FONT = r"@font-face\{[^}]*Font Awesome[^}]*\}"
-SAID = r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)'
-USELESS = {
-    "styles/pydata-sphinx-theme.css": (re.compile(f"{ICON}|{FONT}"), ""),
-    "scripts/pydata-sphinx-theme.js": (re.compile(SAID), "void 0"),
-}
+STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
+SCRIPT = "scripts/pydata-sphinx-theme.js"
+FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}")
+RULE = re.compile(r"(?<=[{}])([^{}@]+)\{[^{}]*\}")
+CLASS = re.compile(r"\.([A-Za-z_][\w-]*)")
+EITHER = re.compile(r":(?:not|is|where)\([^)]*\)?")  # says nothing of what must be there
+SAID = re.compile(r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)')
+
+
+def used_names(folder: Path) -> set[str]:
+    """Return every class of the pages, and every word of the scripts, which may set one."""
+    names: set[str] = set()
+    for page in folder.rglob("*.html"):
+        for classes in set(re.findall(r'class="([^"]*)"', page.read_text(encoding="utf-8"))):
+            names.update(classes.split())
+    for script in (folder / "_static").rglob("*.js"):
+        names.update(re.findall(r"[\w-]+", script.read_text(encoding="utf-8")))
+    return names
+
+
+def trimmed(style: str, names: set[str]) -> str:
+    """Return a style sheet without the rules whose every selector wants a class nobody has."""
+
+    def rule(match: re.Match[str]) -> str:
+        selectors = (CLASS.findall(EITHER.sub("", one)) for one in match[1].split(","))
+        dead = all(not names.issuperset(classes) for classes in selectors)
+        return "" if dead else match[0]
+
+    return RULE.sub(rule, FONT.sub("", style))
 
 
 def _trim(app: Sphinx, exception: Exception | None) -> None:
     """Rewrite the files that are useful in part, remove those that are not at all."""
     static = Path(app.outdir, "_static")
-    if exception is not None or not static.is_dir():
+    if exception is not None or not (static / SCRIPT).is_file():
         return
-    for name, (useless, instead) in USELESS.items():
-        file = static / name
-        if file.is_file():
-            text = file.read_text(encoding="utf-8")
-            file.write_text(useless.sub(instead, text), encoding="utf-8")
+    names = used_names(Path(app.outdir))
+    for file in (static / name for name in STYLES):
+        file.write_text(trimmed(file.read_text(encoding="utf-8"), names), encoding="utf-8")
+    script = (static / SCRIPT).read_text(encoding="utf-8")
+    (static / SCRIPT).write_text(SAID.sub("void 0", script), encoding="utf-8")
     for file in static.rglob("*.map"):
         file.unlink()
     shutil.rmtree(static / "vendor/fontawesome", ignore_errors=True)
