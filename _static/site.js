@@ -1,4 +1,5 @@
-// Two services to the reader: the keyboard reaches every box that scrolls, and paper is always white.
+// Two services to the reader: the keyboard reaches every box that scrolls, and paper is white and
+// shows what is folded away on the screen.
 
 // A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
@@ -13,8 +14,14 @@ document
 
 const root = document.documentElement;
 let shown;
+let folded = [];
 addEventListener("beforeprint", () => {
   shown = root.dataset.theme;
   root.dataset.theme = "light";
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const box of folded) box.open = true;
 });
-addEventListener("afterprint", () => (root.dataset.theme = shown));
+addEventListener("afterprint", () => {
+  root.dataset.theme = shown;
+  for (const box of folded) box.open = false;
+});
