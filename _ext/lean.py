@@ -51,8 +51,8 @@ def _trim(app: Sphinx, exception: Exception | None) -> None:
     names = used_names(Path(app.outdir))
     for file in (static / name for name in STYLES):
         file.write_text(trimmed(file.read_text(encoding="utf-8"), names), encoding="utf-8")
-    script = (static / SCRIPT).read_text(encoding="utf-8")
-    (static / SCRIPT).write_text(SAID.sub("void 0", script), encoding="utf-8")
+    for file in (static / SCRIPT, Path(app.outdir, "search.html")):
+        file.write_text(SAID.sub("void 0", file.read_text(encoding="utf-8")), encoding="utf-8")
     for file in static.rglob("*.map"):
         file.unlink()
     shutil.rmtree(static / "vendor/fontawesome", ignore_errors=True)

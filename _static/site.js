@@ -1,5 +1,5 @@
-// Two services to the reader: the keyboard reaches every box that scrolls, and paper is white and
-// shows what is folded away on the screen.
+// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, and
+// paper is white and shows what is folded away on the screen.
 
 // A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
@@ -11,6 +11,14 @@ const observer = new ResizeObserver((entries) => {
 document
   .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
   .forEach((box) => observer.observe(box));
+
+addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && document.querySelector(".theme-switch-button[aria-expanded=true]");
+  if (open) {
+    open.click();
+    open.focus();
+  }
+});
 
 const root = document.documentElement;
 let shown;

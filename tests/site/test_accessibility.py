@@ -82,5 +82,7 @@ def audit(browser):
 
 def test_axe_finds_nothing_on_any_page(audit, built_site):
     with serve(built_site) as address:
-        faults = {name: found for name in pages(built_site) if (found := audit(f"{address}/{name}"))}
+        faults = {
+            name: found for name in pages(built_site) if (found := audit(f"{address}/{name}"))
+        }
     assert not faults

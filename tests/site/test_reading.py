@@ -1,4 +1,4 @@
-"""What a page costs a reader, as far as it is the same on every machine; `make bench` has the rest."""
+"""What a page costs a reader, as far as every machine agrees on it; `make bench` has the rest."""
 
 import gzip
 import re
