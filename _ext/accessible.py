@@ -1,4 +1,4 @@
-"""Markup that docutils gets wrong for those who listen to a page: lists of references, empty headers.
+"""Markup that docutils gets wrong for those who listen to a page: references, empty headers.
 
 The role `doc-biblioentry` is deprecated (DPUB-ARIA 1.1), and no list may hold it; an empty cell is
 no header of anything.

@@ -1,4 +1,4 @@
-"""What the longest pages cost a reader: bytes, formulas, movement, blocked time; all of it in Chromium.
+"""What the longest pages cost a reader in Chromium: bytes, formulas, movement, blocked time.
 
 A page is fetched over HTTP, compressed as any static host would, into an empty cache, by a browser
 whose processor is slowed down four times; then it is scrolled to its end, which may move nothing
@@ -38,7 +38,8 @@ TARGETS = {
 OBSERVE = """
   window.reading = { shift: 0, blocking: 0, formulas: 0 };
   const watch = (type, note) =>
-    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true });
+    new PerformanceObserver((list) => list.getEntries().forEach(note))
+      .observe({ type, buffered: true });
   watch("layout-shift", (entry) => (reading.shift += entry.value));
   watch("longtask", (entry) => (reading.blocking += entry.duration - 50));
   // A frame after the next one.

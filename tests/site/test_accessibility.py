@@ -16,8 +16,8 @@ MODES = ("light", "dark")
 LOOK = """
 const looks = new Map([[null, ""]]);
 const look = (e) => {
-  if (!looks.has(e))
-    looks.set(e, `${look(e.parentElement)} ${e.localName}.${e.className}${e.getAttribute("style") ?? ""}`);
+  const own = e && `${e.localName}.${e.className}${e.getAttribute("style") ?? ""}`;
+  if (!looks.has(e)) looks.set(e, `${look(e.parentElement)} ${own}`);
   return looks.get(e);
 };
 """
