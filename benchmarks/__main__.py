@@ -6,8 +6,6 @@ A module of this package offers `cases()`, yielding (name, ours, rival, target):
 take no argument and the largest ratio of their times that we accept.  A fifth item may be another
 function to compare them than `measure.ratio`.  One that measures something else than a ratio offers
 `report()`, which prints it and returns how many targets were missed.
-function to compare them than `measure.ratio`.  One that compares nothing offers `report()`, which
-prints a table of its own and returns how many targets were missed.
 """
 
 import importlib
@@ -28,14 +26,10 @@ def main(*names: str) -> int:
     for name in names or found:
         module = importlib.import_module(f"benchmarks.{name}")
         missed += getattr(module, "report", int)()
-    chosen = [importlib.import_module(f"benchmarks.{name}") for name in names or found]
-    for module in chosen:
         for case, ours, rival, target, *compare in getattr(module, "cases", tuple)():
             ratio = (compare or [measure.ratio])[0](ours, rival)
             missed += ratio > target
             print(f"{case:<64}{ratio:8.2f}{target:8.2f}{'  over' if ratio > target else ''}")
-    for module in chosen:
-        missed += getattr(module, "report", int)()
     return missed > 0
 
 

@@ -17,17 +17,6 @@ ARTICLE = "large-model/gradient-checkpointing.md"
 @contextmanager
 def copied_site(kept: bool = True) -> Iterator[Path]:
     """A copy of the site to edit, with the figures and formulas made so far if `kept`."""
-def _build(tree: Path) -> float:
-    """Seconds of one build with the options of `make html`."""
-    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--nitpicky"]
-    command += ["-j", "auto", "-q", "-b", "html", "-d", "_build/doctrees", ".", "_build/html"]
-    start = time.perf_counter()
-    subprocess.run(command, cwd=tree, check=True)
-    return time.perf_counter() - start
-
-
-def _timings() -> Iterator[tuple[str, float]]:
-    """Yield (what was done, seconds) for a cold, a no-op and a one-page build."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "site")
         skip = shutil.ignore_patterns(".*", "_build", "__pycache__")
@@ -66,12 +55,4 @@ def report() -> int:
     print("\nbuilds of the site, seconds and CPU seconds on this machine")
     for name, seconds, cpu in timings():
         print(f"{name:<64}{seconds:8.1f}{cpu:8.1f}", flush=True)
-        yield "one page edited", _build(tree)
-
-
-def report() -> int:
-    """Print the times; no target, for they are this machine's."""
-    print("\nbuilds of the site, seconds on this machine")
-    for name, seconds in _timings():
-        print(f"{name:<64}{seconds:8.1f}")
     return 0
