@@ -20,6 +20,7 @@ repository_url = "https://github.com/notes-that-run/notes-that-run"
 html_baseurl = "https://notes-that-run.github.io/"
 
 extensions = [
+    "_ext.accessible",
     "_ext.cards",
     "_ext.chinese",
     "_ext.contract",
@@ -30,6 +31,7 @@ extensions = [
     "_ext.katex",
     "_ext.kept",
     "_ext.last_good",
+    "_ext.lean",
     "_ext.listings",
     "_ext.markdown",
     "_ext.navigation",
@@ -102,6 +104,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "search_bar_text": "搜索文章与术语",
     "toc_title": "本页目录",
+    "show_toc_level": 2,  # all of it: a list that unfolds while one scrolls moves
     "article_footer_items": ["page-source.html"],
     "footer_content_items": ["site-footer.html"],
     "navbar_persistent": [],

@@ -5,6 +5,9 @@ no machine needs Node; V8 would be faster, but its threads hang in forked worker
 Python 3.13. A formula KaTeX rejects is a warning at its page and line. Sphinx counts the
 equations; KaTeX's own numbers are switched off. A formula is rendered once, whatever page it is on,
 and kept until KaTeX or what we ask of it changes.
+
+Readers get KaTeX's fonts; three of them are cut in two by `unicode-range`, so that signs which are
+rare here (`-rest.woff2`) cost only the pages that show them.
 """
 
 import hashlib

@@ -5,6 +5,7 @@ for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let timer = 0;
   let current = 0;
+  let ahead = 0; // steps fetched before they are asked for: one, once a reader comes near
 
   const make = (tag, properties, attributes) => {
     const node = Object.assign(document.createElement(tag), properties);
@@ -16,7 +17,10 @@ for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
 
   const show = (step) => {
     current = Math.max(0, Math.min(last, step));
-    frames.forEach((frame, i) => frame.classList.toggle("drawn-current", i === current));
+    frames.forEach((frame, i) => {
+      frame.classList.toggle("drawn-current", i === current);
+      frame.classList.toggle("drawn-far", i > current + ahead);
+    });
     const said = frames[current].querySelector("p").textContent;
     slider.value = current + 1;
     slider.setAttribute("aria-valuetext", said);
@@ -53,6 +57,8 @@ for (const strip of document.querySelectorAll(".drawn-steps .drawn-frames")) {
 
   const controls = make("div", { className: "drawn-controls" }, {});
   controls.append(back, play, next, slider, spoken);
+  for (const near of ["pointerover", "focusin"])
+    controls.addEventListener(near, () => { ahead = 1; show(current); }, { once: true });
   strip.after(controls);
   strip.classList.add("drawn-stepping");
   strip.removeAttribute("tabindex");

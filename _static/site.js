@@ -1,4 +1,5 @@
-// Two services to the reader: the keyboard reaches every box that scrolls, and paper is always white.
+// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, and
+// paper is white and shows what is folded away on the screen.
 
 // A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
@@ -11,10 +12,24 @@ document
   .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
   .forEach((box) => observer.observe(box));
 
+addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && document.querySelector(".theme-switch-button[aria-expanded=true]");
+  if (open) {
+    open.click();
+    open.focus();
+  }
+});
+
 const root = document.documentElement;
 let shown;
+let folded = [];
 addEventListener("beforeprint", () => {
   shown = root.dataset.theme;
   root.dataset.theme = "light";
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const box of folded) box.open = true;
 });
-addEventListener("afterprint", () => (root.dataset.theme = shown));
+addEventListener("afterprint", () => {
+  root.dataset.theme = shown;
+  for (const box of folded) box.open = false;
+});

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 browser_test = pytest.mark.browser
-WIDTHS = (390, 1280)
+WIDTHS = (360, 1280)
 MODES = ("light", "dark")
 ASSETS = {
     ("script", "src"),
@@ -238,6 +238,9 @@ ENGLISH = """() => {
 }"""
 
 
+TAIWAN = re.compile("列印|搜尋|預設|檔案|模組|連結|螢幕|程式碼|選單|設定")
+
+
 @browser_test
 def test_the_interface_is_chinese(visit, built_site):
     english = {}
@@ -246,7 +249,7 @@ def test_the_interface_is_chinese(visit, built_site):
         assert tab.evaluate("document.documentElement.lang") == "zh-CN"
         if found := tab.evaluate(ENGLISH):
             english[name] = found
-        assert "列印" not in tab.content()
+        assert not TAIWAN.findall(tab.content()), name
     assert not english
 
 
@@ -278,13 +281,111 @@ def test_menus_open_by_keyboard_and_close_again(visit, width):
     articles.wait_for(state="hidden" if shown else "visible")
 
 
+FOCUSED = """() => {
+  const e = document.activeElement;
+  const { outlineStyle, outlineWidth } = getComputedStyle(e);
+  const ringed = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+  const seen = ringed && e.checkVisibility({ visibilityProperty: true });
+  return [e.className || e.textContent.trim(), seen];
+}"""
+
+
 @browser_test
-def test_reduced_motion_stops_transitions(visit):
+def test_the_keyboard_reaches_search_menu_and_theme_switch(visit):
     tab = visit("index.html")
+    reached = []
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        name, seen = tab.evaluate(FOCUSED)
+        assert seen, f"{name} has the focus and does not show it"
+        reached.append(name)
+        if "theme-switch-button" in name:
+            break
+    assert reached[0] == "跳到正文"
+    wanted = ["search-button-field", "primary-toggle", "theme-switch-button"]
+    places = [next((i for i, n in enumerate(reached) if w in n), None) for w in wanted]
+    assert None not in places, (wanted, reached)
+    assert places == sorted(places)
+    tab.keyboard.press("Enter")
+    menu = tab.locator(".theme-change-button[data-mode=dark]")
+    menu.wait_for()
+    tab.keyboard.press("Escape")
+    menu.wait_for(state="hidden", timeout=3000)
+    assert "theme-switch-button" in tab.evaluate(FOCUSED)[0]
+    tab.keyboard.press("Enter")
+    menu.wait_for()
+    menu.focus()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    tab.evaluate("localStorage.clear()")
+
+
+@browser_test
+def test_the_search_field_opens_asks_and_closes_by_keyboard(visit):
+    tab = visit("index.html")
+    tab.locator(".search-button-field").focus()
+    tab.keyboard.press("Enter")
+    field = tab.locator("#pst-search-dialog input[name=q]")
+    assert field.evaluate("(e) => e === document.activeElement")
+    tab.keyboard.press("Escape")
+    assert not field.is_visible()
+    assert "search-button-field" in tab.evaluate(FOCUSED)[0]
+    tab.keyboard.press("Enter")
+    tab.keyboard.type("梯度")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/search.html?q=*")
+    tab.locator("#search-results li a").first.wait_for()
+
+
+@browser_test
+@pytest.mark.parametrize("page", ["index.html", "nlp/ngram.html", "search.html"])
+def test_reduced_motion_stops_everything(visit, page):
+    tab = visit(page)
     tab.emulate_media(reduced_motion="reduce")
-    duration = "getComputedStyle(document.querySelector('.bd-sidebar-primary')).transitionDuration"
-    assert all(float(d.strip(" s")) < 0.001 for d in tab.evaluate(duration).split(","))
+    moving = tab.evaluate(
+        """() => [...document.querySelectorAll("*")].flatMap((e) => {
+          const style = getComputedStyle(e);
+          const long = (times) => times.split(",").some((t) => parseFloat(t) > 0.001);
+          return long(style.transitionDuration) || long(style.animationDuration)
+            || style.scrollBehavior !== "auto" ? [`${e.tagName}.${e.className}`] : [];
+        })"""
+    )
     tab.emulate_media(reduced_motion=None)
+    assert not moving
+
+
+PAPER = """() => {
+  const wrong = [];
+  const visible = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const unwanted = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .copybtn, "
+    + ".drawn-controls, .page-source, #pst-back-to-top, .prev-next-area, .headerlink";
+  for (const e of document.querySelectorAll(unwanted))
+    if (visible(e)) wrong.push(`on paper: ${e.className}`);
+  for (const e of document.querySelectorAll("details"))
+    if (!e.open) wrong.push(`shut: ${e.textContent.trim().slice(0, 20)}`);
+  for (const e of document.querySelectorAll(".highlight pre, .bd-article p"))
+    if (visible(e) && e.scrollWidth > e.clientWidth + 1)
+      wrong.push(`cut: ${e.textContent.trim().slice(0, 20)}`);
+  for (const [i, e] of [...document.querySelectorAll(".drawn-frame")].entries())
+    if (e.parentElement.children.length === 1 && !visible(e)) wrong.push(`no drawing ${i}`);
+  if (!visible(document.querySelector("h1"))) wrong.push("no title");
+  if (document.documentElement.dataset.theme !== "light") wrong.push("dark paper");
+  return wrong;
+}"""
+
+
+@browser_test
+@pytest.mark.parametrize("page", ["index.html", "nlp/ngram.html", "generative/score-sde.html"])
+def test_paper_shows_all_that_is_to_read_and_nothing_to_press(visit, page):
+    tab = visit(page, mode="dark")
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    wrong = tab.evaluate(PAPER)
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    tab.emulate_media(media="screen")
+    assert not wrong
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert not tab.evaluate("document.querySelectorAll('details.sd-dropdown[open]').length")
 
 
 @browser_test
