@@ -128,6 +128,7 @@ LAYOUT = """() => {
       const overflow = getComputedStyle(box).overflowX;
       if (overflow !== "auto" && overflow !== "scroll") wrong.push("cut: " + name(box));
       if (box.tabIndex < 0) wrong.push("no focus: " + name(box));
+      if (innerWidth >= 1280 && box.matches("pre")) wrong.push("scrolls: " + name(box));
     }
     if (box.scrollHeight > box.clientHeight + 1) wrong.push("cut below: " + name(box));
   }

@@ -33,7 +33,9 @@ def sine_position_encoding_2d(
         valid = mask_or_hw
     else:
         if len(mask_or_hw) != 2 or min(mask_or_hw) < 1:
-            raise ValueError(f"the grid must be (h, w), both >= 1, got {tuple(mask_or_hw)}")
+            raise ValueError(
+                f"the grid must be (h, w), both >= 1, got {tuple(mask_or_hw)}",
+            )
         valid = torch.ones(tuple(mask_or_hw), dtype=torch.bool)
     if valid.ndim < 2 or not valid.numel() or valid.dtype != torch.bool:
         found = tuple(valid.shape), valid.dtype
