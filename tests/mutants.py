@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from runpy import run_path
+from sysconfig import get_path
 from typing import Any
 
 import coverage
@@ -142,7 +143,9 @@ def variants(node: ast.AST) -> Iterator[tuple[Any, ast.AST]]:
 
 def behaviour(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes that say what a module does, in the order of the text."""
-    if isinstance(node, ast.FunctionDef) and re.match("_?figure_", node.name):
+    if isinstance(node, ast.FunctionDef) and (
+        re.match("_?figure_", node.name) or {"ax", "fig"} & {arg.arg for arg in node.args.args}
+    ):
         return
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         return
@@ -257,6 +260,11 @@ class Verdict:
             sys.exit(str(news))
 
 
+def is_foreign(file: str | None) -> bool:
+    """Return whether a module's file belongs to Python or to a library."""
+    return bool(file) and file.startswith((get_path("stdlib"), get_path("purelib")))
+
+
 class Trial:
     """An article's tests and doctests, ready to meet mutants."""
 
@@ -274,14 +282,14 @@ class Trial:
 
         def baseline() -> tuple:
             passed = self.pytest(watch := Watch())
-            return passed, watch.seconds, watch.lines(), sorted(sys.modules)
+            foreign = [n for n, m in sys.modules.items() if is_foreign(getattr(m, "__file__", ""))]
+            return passed, watch.seconds, watch.lines(), foreign
 
         passed, self.seconds, self.lines, modules = ask(baseline, 600) or (False, {}, {}, [])
         self.limit = 10 + 2 * sum(self.seconds.values())
         for module in modules:  # so that no child has to
-            if module.partition(".")[0] not in ("snippets", "tests", "_ext", "__mp_main__"):
-                with contextlib.suppress(Exception):
-                    importlib.import_module(module)
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
         if not (passed and self.doctest()):
             sys.exit(f"mutants: {article} fails without a mutation\n{Path('log').read_text()}")
 

@@ -39,6 +39,8 @@ from snippets.generative.autoregressive_models import (
     posterior,
     table_size,
 )
+from snippets.generative.autoregressive_models.base import Autoregressive
+from snippets.generative.autoregressive_models.fvsbn import _descend
 from snippets.generative.autoregressive_models.nade import _Recursion
 from snippets.generative.autoregressive_models_run import SEVEN, draw, pack
 
@@ -168,6 +170,13 @@ def test_a_pixel_that_never_changes_gets_its_smoothed_frequency():
     model = fit_fvsbn(x)
     assert model.bias[0].sigmoid().item() == pytest.approx(1 / 5)
     assert model.W[:, 0].abs().max() == 0
+
+
+def test_a_step_that_goes_uphill_is_halved_thirty_times_and_no_more():
+    theta, ones = torch.zeros(1, 1).double(), torch.ones(4, 1).double()
+    step = torch.full((1, 1), 2.0**40).double()  # away from x = 1
+    moved = _descend(theta, step, ones, ones, torch.zeros(1, 1).double())
+    assert moved.item() == -(2.0**10)
 
 
 def test_separable_data_stay_finite():
@@ -362,6 +371,13 @@ def test_samples_have_the_exact_frequencies(make):
     p = model.log_prob(all_states(5), **k).exp().detach()
     drawn = model.sample(20_000, generator=rng())
     assert distance(drawn, p) < 3 * (2**5 / 20_000) ** 0.5 / 2
+
+
+def test_a_model_that_only_says_all_its_logits_draws_the_same_vectors_slowly():
+    quick = scattered(FVSBN(5))
+    slow = type("Slow", (FVSBN,), {"walk": Autoregressive.walk})(5).double()
+    slow.load_state_dict(quick.state_dict())
+    assert torch.equal(slow.sample(50, generator=rng()), quick.sample(50, generator=rng()))
 
 
 def test_naive_sampling_draws_the_same_vectors():

@@ -55,6 +55,7 @@ def changes(tmp_path, monkeypatch):
         ("def f(a: 1 < 2) -> 3: 'text'", []),
         ("@f(1)\ndef g(): 'text'", []),
         ("def figure_f(): return 1", []),
+        ("def f(ax, x): return 1", []),
         ("if TYPE_CHECKING: x = 1", []),
     ],
 )
