@@ -56,8 +56,9 @@ stress: $(VENV)/.test html ## doctests and tests for all SEEDS and THREADS, unde
 
 coverage: $(VENV)/.test ## name every line and branch of snippets/ that no test or example runs
 	rm -rf $(OUT)/coverage
-	$(BIN)/coverage run -m sphinx -j auto -b doctest -d $(OUT)/coverage/doctrees . $(OUT)/coverage/doctest
-	$(BIN)/coverage run -m pytest --ignore tests/site
+	@# what the examples print is judged by `make doctest`: here some are too slow for their time-outs
+	-$(BIN)/coverage run -m sphinx -j auto -b doctest -d $(OUT)/coverage/doctrees . $(OUT)/coverage/doctest
+	-$(BIN)/coverage run -m pytest --ignore tests/site
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import inspect
 import io
+import itertools
 import tarfile
 
 import pytest
@@ -73,6 +74,10 @@ TINY = {
     "python/decorators-and-tf-export": {"modules": 2, "symbols": 2, "repeats": 1},
     "python/module-vs-functional": {"widths": [1, 4], "repeats": 1},
 }
+CLOCKS = {
+    "ratio": lambda ours, rival, **how: 1.0 if (ours(), rival()) else 0.0,
+    "process_time": map(float, itertools.count()).__next__,
+}
 
 
 def absent(part, whole, path=""):
@@ -92,13 +97,12 @@ def few(sents, needed, step):
     return [*sents[::step], *dict.fromkeys(found.values())]
 
 
+@pytest.mark.rerun
 @pytest.mark.parametrize("article", records.articles())
 def test_every_part_of_a_run_has_the_shape_of_the_record(article, monkeypatch):
     module = importlib.import_module(records.module_of(article))
-    if hasattr(module, "ratio"):  # of two times: once each will do
-        monkeypatch.setattr(
-            module, "ratio", lambda *calls, **how: len([call() for call in calls]) / 2
-        )
+    for clock in {"ratio", "process_time"} & vars(module).keys():  # nothing here takes any time
+        monkeypatch.setattr(module, clock, CLOCKS[clock])
     if article == "nlp/ngram":
         songci = module.songci
         monkeypatch.setattr(module, "songci", lambda side: songci(side)[::60])
@@ -160,7 +164,7 @@ def test_portraits_are_asked_for_checked_and_compared(tmp_path, monkeypatch):
 
 def test_a_cut_that_nobody_knows_is_refused():
     photo = face_recognition_run.photo("skimage", "data/astronaut.png")
-    with pytest.raises(ValueError, match="^unknown way 'round'$"):
+    with pytest.raises(ValueError, match=r"^unknown way 'round'$"):
         face_recognition_run.cut(photo, "round")
 
 

@@ -92,6 +92,12 @@ def test_all_states_are_all_different():
     assert states[5].tolist() == [0, 0, 0, 1, 0, 1]
 
 
+def test_twenty_variables_still_have_a_table():
+    assert all_states(20)[-1].tolist() == [1] * 20
+    with pytest.raises(ValueError, match="n must be <= 20, .* got 21"):
+        all_states(21)
+
+
 def test_log_prob_is_that_of_torch_distributions():
     logits = torch.randn(7, 9, generator=rng())
     x = torch.bernoulli(torch.full((7, 9), 0.5), generator=rng(1))
@@ -322,6 +328,16 @@ def test_direct_connections_reach_what_few_hidden_units_do_not():
     assert (
         made(x)[:, 5] - made(x - 2 * x * torch.eye(6)[3] + torch.eye(6)[3])[:, 5]
     ).abs().min() > 0
+
+
+def test_direct_connections_are_added_as_they_stand():
+    made = MADE(5, [3])
+    with torch.no_grad():
+        for layer in made.layers:
+            layer.weight.zero_()
+        made.skip.fill_(1)
+    x = all_states(5).float()
+    assert torch.equal(made(x), x.cumsum(1) - x)  # how many ones came before
 
 
 def test_the_first_variable_has_only_its_bias():
