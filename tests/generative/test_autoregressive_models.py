@@ -94,7 +94,7 @@ def test_all_states_are_all_different():
 
 def test_twenty_variables_still_have_a_table():
     assert all_states(20)[-1].tolist() == [1] * 20
-    with pytest.raises(ValueError, match="n must be <= 20, .* got 21"):
+    with pytest.raises(ValueError, match=r"n must be <= 20, .* got 21"):
         all_states(21)
 
 

@@ -794,3 +794,10 @@ def test_no_sentence_needs_to_hold_a_word():
 def test_figures_can_be_drawn(name):
     made = getattr(ngram, name)()
     assert made
+
+
+def test_an_arpa_file_of_order_one_says_no_start(tmp_path):
+    to_arpa(WittenBell(1).fit(["ab", "a"]), tmp_path / "one.arpa")
+    text = (tmp_path / "one.arpa").read_text("utf-8")
+    assert "ngram 1=4" in text
+    assert BOS not in text

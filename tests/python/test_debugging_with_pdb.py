@@ -33,6 +33,7 @@ from snippets.python.debugging_with_pdb import (
     transcript,
     version_facts,
 )
+from snippets.python.debugging_with_pdb import sessions as typed
 
 ROOT = Path(__file__).parents[2]
 UTILS = DEMO / "utils.py"
@@ -571,3 +572,10 @@ def test_benchmark_runs_what_it_compares():
     for name, ours, rival, target in cases():
         assert ours() == rival(), name
         assert target > 0
+
+
+def test_a_keyboard_without_commands_is_at_its_end():
+    screen = io.StringIO()
+    keyboard = typed._Keyboard(["c"], screen)
+    assert [keyboard.readline(), keyboard.readline()] == ["c\n", ""]
+    assert screen.getvalue() == "c\n"
