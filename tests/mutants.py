@@ -39,8 +39,6 @@ import coverage
 import hypothesis
 import pytest
 
-from _ext import doctests
-
 ROOT = Path(__file__).parents[1]
 EXPLAINED = Path(__file__).with_suffix(".toml")
 KEYS = ("path", "line", "change", "reason")  # of an entry there
@@ -273,12 +271,6 @@ class Trial:
         self.tests = f"tests/{category}/test_{name}.py" if name else f"tests/{article}"
         self.page = article.replace("_", "-") + ".md"
         self.setup = run_path("conf.py")["doctest_global_setup"]
-        tree = (ROOT / "_build/doctrees" / self.page).with_suffix(".doctree")
-
-        def examples() -> list[doctests.Example]:
-            return doctests.collect(pickle.loads(tree.read_bytes()), doctests.FLAGS, self.setup)[0]
-
-        self.examples = ask(examples, 60) if Path(self.page).is_file() else []
 
         def baseline() -> tuple:
             passed = self.pytest(watch := Watch())
@@ -296,6 +288,7 @@ class Trial:
     def pytest(self, plugin: object) -> bool:
         """Return whether the article's tests all pass; the first that fails is the last."""
         options = ["-x", "-q", "-m", "not rerun", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+        options += ["--randomly-dont-reorganize"]  # the order is ours
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         options += ["--deselect", "tests/common/test_records.py::test_record_is_fresh"]
         os.setsid()  # what the tests start can be ended with them
@@ -304,11 +297,19 @@ class Trial:
     def doctest(self) -> bool:
         """Return whether the page's examples all pass."""
 
-        def job() -> bool:
-            doctests.session(self.page, self.examples, self.setup, Verdict())
+        if not Path(self.page).is_file():
             return True
 
-        return not self.examples or bool(ask(job, self.limit + 60))
+        def job() -> bool:
+            from _ext import doctests  # here: it imports snippets, which the parent must not
+
+            tree = (ROOT / "_build/doctrees" / self.page).with_suffix(".doctree").read_bytes()
+            page = pickle.loads(tree)  # noqa: S301  # our own build wrote it
+            examples, _ = doctests.collect(page, doctests.FLAGS, self.setup)
+            doctests.session(self.page, examples, self.setup, Verdict())  # type: ignore
+            return True
+
+        return bool(ask(job, self.limit + 60))
 
     def survives(self, mutant: Mutant) -> bool:
         """Return whether nothing notices: the tests that run the line first, quick ones first."""
