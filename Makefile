@@ -23,7 +23,10 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html live doctest test notebooks stress lint bench rerun permalinks links lock oldest dist pdf epub new clean
+# how many mutants of each article, and which ones: make mutants SAMPLE=50 SEED=1
+SAMPLE ?= 12
+SEED   ?= 0
+.PHONY: help html live doctest test coverage mutants notebooks stress lint bench rerun permalinks links lock oldest dist pdf epub new clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +53,18 @@ notebooks: $(VENV)/.test html ## run every article's notebook; make test runs on
 
 stress: $(VENV)/.test html ## doctests and tests for all SEEDS and THREADS, under load; PAGES and TESTS choose a part
 	SEEDS='$(SEEDS)' THREADS='$(THREADS)' PAGES='$(PAGES)' TESTS='$(TESTS)' $(BIN)/python tests/stress.py
+
+coverage: $(VENV)/.test ## name every line and branch of snippets/ that no test or example runs
+	rm -rf $(OUT)/coverage
+	@# what the examples print is judged by `make doctest`: here some are too slow for their time-outs
+	-$(BIN)/coverage run -m sphinx -j auto -b doctest -d $(OUT)/coverage/doctrees . $(OUT)/coverage/doctest
+	-$(BIN)/coverage run -m pytest --ignore tests/site
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+mutants: $(VENV)/.test ## break the snippets in many places, one at a time: does a test or example notice?
+	$(call build,dummy,$(OUT)/dummy -q)
+	$(BIN)/python tests/mutants.py --sample $(SAMPLE) --seed $(SEED) $(ARTICLE)
 
 lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff check .

@@ -53,6 +53,17 @@ def test_derivation_drops_damaged_and_repeated_poems_and_keeps_the_order(tmp_pat
     assert lines == ["明月几时有 把酒问青天", "大江东去 浪淘尽 千古风流人物"]
 
 
+def test_derivation_ends_with_the_poem_that_reaches_the_promised_length(tmp_path, monkeypatch):
+    folder = tmp_path / "dist/songci"
+    folder.mkdir(parents=True)
+    poems = ["明月几时有，把酒问青天。", "大江东去，浪淘尽。", "昨夜雨疏，风骤。"]
+    entries = json.dumps([{"paragraphs": [poem]} for poem in poems])
+    (folder / "ci.song.0.json").write_text(entries, encoding="utf-8")
+    for clauses, left in (2, 1), (3, 2), (4, 2), (5, 3):
+        monkeypatch.setattr(corpora, "CLAUSES", clauses)
+        assert lzma.decompress(derive_songci(tmp_path)).decode().count("\n") == left
+
+
 def test_derivation_from_another_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         derive_songci(tmp_path)

@@ -1084,3 +1084,10 @@ def test_the_pixel_goes_to_the_query_with_most_to_say():
 def test_what_makes_no_mask_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_squares_have_the_sides_that_were_asked_for():
+    boxes = np.concatenate([place_boxes(np.random.default_rng(i), 2, 5, 7) for i in range(30)])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert (sides[:, 0] == sides[:, 1]).all()
+    assert set(sides[:, 0].tolist()) == {5, 6, 7}

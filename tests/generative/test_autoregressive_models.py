@@ -39,6 +39,8 @@ from snippets.generative.autoregressive_models import (
     posterior,
     table_size,
 )
+from snippets.generative.autoregressive_models.base import Autoregressive
+from snippets.generative.autoregressive_models.fvsbn import _descend
 from snippets.generative.autoregressive_models.nade import _Recursion
 from snippets.generative.autoregressive_models_run import SEVEN, draw, pack
 
@@ -88,6 +90,12 @@ def test_all_states_are_all_different():
     assert states.shape == (64, 6)
     assert len({tuple(row) for row in states.tolist()}) == 64
     assert states[5].tolist() == [0, 0, 0, 1, 0, 1]
+
+
+def test_twenty_variables_still_have_a_table():
+    assert all_states(20)[-1].tolist() == [1] * 20
+    with pytest.raises(ValueError, match=r"n must be <= 20, .* got 21"):
+        all_states(21)
 
 
 def test_log_prob_is_that_of_torch_distributions():
@@ -168,6 +176,13 @@ def test_a_pixel_that_never_changes_gets_its_smoothed_frequency():
     model = fit_fvsbn(x)
     assert model.bias[0].sigmoid().item() == pytest.approx(1 / 5)
     assert model.W[:, 0].abs().max() == 0
+
+
+def test_a_step_that_goes_uphill_is_halved_thirty_times_and_no_more():
+    theta, ones = torch.zeros(1, 1).double(), torch.ones(4, 1).double()
+    step = torch.full((1, 1), 2.0**40).double()  # away from x = 1
+    moved = _descend(theta, step, ones, ones, torch.zeros(1, 1).double())
+    assert moved.item() == -(2.0**10)
 
 
 def test_separable_data_stay_finite():
@@ -315,6 +330,16 @@ def test_direct_connections_reach_what_few_hidden_units_do_not():
     ).abs().min() > 0
 
 
+def test_direct_connections_are_added_as_they_stand():
+    made = MADE(5, [3])
+    with torch.no_grad():
+        for layer in made.layers:
+            layer.weight.zero_()
+        made.skip.fill_(1)
+    x = all_states(5).float()
+    assert torch.equal(made(x), x.cumsum(1) - x)  # how many ones came before
+
+
 def test_the_first_variable_has_only_its_bias():
     made = scattered(MADE(6, [9]))
     assert torch.equal(made(all_states(6))[:, 0], made.bias[0].expand(64))
@@ -362,6 +387,13 @@ def test_samples_have_the_exact_frequencies(make):
     p = model.log_prob(all_states(5), **k).exp().detach()
     drawn = model.sample(20_000, generator=rng())
     assert distance(drawn, p) < 3 * (2**5 / 20_000) ** 0.5 / 2
+
+
+def test_a_model_that_only_says_all_its_logits_draws_the_same_vectors_slowly():
+    quick = scattered(FVSBN(5))
+    slow = type("Slow", (FVSBN,), {"walk": Autoregressive.walk})(5).double()
+    slow.load_state_dict(quick.state_dict())
+    assert torch.equal(slow.sample(50, generator=rng()), quick.sample(50, generator=rng()))
 
 
 def test_naive_sampling_draws_the_same_vectors():

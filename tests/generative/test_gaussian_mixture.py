@@ -92,6 +92,17 @@ def test_posterior_mean_at_the_ends(mixture):
     torch.testing.assert_close(mixture.posterior_mean(x, 0.0, 1.0), mean.expand_as(x))
 
 
+def test_the_islands_lie_where_the_pages_draw_them():
+    """By hand: half of the mass at the lower left, tilted upwards; the last one is not tilted."""
+    islands = three_islands()
+    torch.testing.assert_close(
+        islands.weights @ islands.means, torch.tensor([-0.1, -0.25]).double()
+    )
+    assert islands.means.sign().tolist() == [[-1, -1], [1, 1], [1, -1]]
+    assert covariances(islands)[:, 0, 1].sign().tolist() == [1, -1, 0]
+    torch.testing.assert_close(islands.variances.sum(1), torch.tensor([0.5, 0.45, 0.23]).double())
+
+
 def test_samples_have_the_moments_of_the_mixture():
     """Each mean and covariance within five standard errors; the same seed draws the same."""
     mixture, n = three_islands(), 40_000

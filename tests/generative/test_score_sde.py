@@ -578,6 +578,18 @@ def test_the_trace_three_ways():
     assert apart.mean().abs() < 5 * apart.std() / len(seeds) ** 0.5 + 5e-3
 
 
+def test_one_probe_is_what_nobody_asked_to_be_more():
+    x, score = ISLANDS.sample(3, rng(21)), exact_score(VP, ISLANDS)
+
+    def ask(**how):
+        return log_likelihood(
+            VP, score, x, divergence="hutchinson", kind="gaussian", rtol=1e-2, **how
+        )[0]
+
+    assert torch.equal(ask(), ask(n_probes=1))
+    assert not torch.equal(ask(), ask(n_probes=2))
+
+
 def test_one_probe_is_exact_on_a_line():
     sde = SDES["vp"]
     x, score = line().sample(10, rng(20)), exact_score(sde, line())

@@ -17,7 +17,9 @@ import warnings
 from collections import deque
 from itertools import chain, pairwise, permutations
 from pathlib import Path
+from types import SimpleNamespace
 
+import coverage
 import pytest
 import torch
 import torch.distributed as dist
@@ -71,6 +73,19 @@ def frozen():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def ranks_tell_coverage_first(monkeypatch):
+    """A rank is killed once it has reported; whoever watches its lines must hear of them before."""
+    pickled = launch.pickle.dumps
+
+    def dumps(end):
+        if watching := coverage.Coverage.current():
+            watching.save()
+        return pickled(end)
+
+    monkeypatch.setattr(launch, "pickle", SimpleNamespace(**vars(launch.pickle) | {"dumps": dumps}))
 
 
 def failure(fn, n=2, *args, timeout=10.0):
@@ -229,6 +244,14 @@ def test_a_rank_that_hangs_is_named_with_its_line():
     assert "in hang_in_here (test_distributed_data_parallel.py:" in lines[1]
     assert "Timed out" in lines[0] or "timeout" in lines[0]
     assert seconds < 1 + 2 * launch.GRACE + 2
+
+
+def test_a_rank_that_gives_no_answer_is_somewhere(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(launch.os, "kill", lambda pid, number: asked.append((pid, number)))
+    (tmp_path / "stack").touch()
+    assert launch._where(SimpleNamespace(pid=7), tmp_path / "stack") == "nobody knows where"
+    assert asked == [(7, signal.SIGUSR1)]
 
 
 def test_all_ranks_hang():
@@ -752,6 +775,12 @@ def test_batch_norm_over_the_ranks_is_batch_norm_over_the_batch():
             assert torch.allclose(own + other, whole, atol=1e-12)
 
 
+def test_batch_norm_without_memory_is_that_of_torch():
+    x = torch.randn(6, 3)
+    ours = run_ranks(lambda: SyncBatchNorm1d(3, track_running_stats=False)(x).detach(), 1)[0]
+    torch.testing.assert_close(ours, nn.BatchNorm1d(3, track_running_stats=False)(x).detach())
+
+
 def test_torch_sync_batch_norm_wants_gpus():
     def fn():
         DistributedDataParallel(nn.SyncBatchNorm(3))(torch.ones(2, 3))
@@ -816,6 +845,15 @@ def test_resume_goes_on_with_the_same_bits(n, tmp_path):
         assert after["resumed_from"] == "step-000004.pt"
         assert after["losses"] == before["losses"]
         assert after["parameter_sum"] == before["parameter_sum"]
+
+
+def test_a_process_without_a_group_resumes_with_the_same_bits(tmp_path):
+    whole = train(**SHORT, save=str(tmp_path))
+    (tmp_path / "step-000006.pt").unlink()
+    again = train(**SHORT, save=str(tmp_path), resume="latest")
+    assert again["resumed_from"] == "step-000004.pt"
+    assert again["losses"] == whole["losses"]
+    assert again["parameter_sum"] == whole["parameter_sum"]
 
 
 def test_without_settling_four_ranks_resume_with_other_bits(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import heapq
 import warnings
 from functools import partial
+from inspect import unwrap
 from itertools import count
 from math import isqrt
 
@@ -757,3 +758,15 @@ def test_numbers_that_are_no_integers_are_refused():
         checkpoint_sequential(chain(3, 2), 1.5, torch.ones(2, requires_grad=True))
     with pytest.raises(TypeError, match=r"n must be an integer, got 1\.5"):
         page.recompute.check_count("n", 1.5, 1)
+
+
+def test_a_frozen_leaf_gets_no_gradient_buffer():
+    layers, x = chain(2, 4), torch.ones(3, 4)  # x asks for no gradient
+    cost = measure_step(layers, compose(layers), x)
+    assert x.grad is None
+    assert cost.forwards == 2
+
+
+def test_a_replay_of_nothing_is_refused():
+    with pytest.raises(TypeError, match=r"^fn must be callable, got 3$"):
+        unwrap(Replay.__init__)(object.__new__(Replay), 3)

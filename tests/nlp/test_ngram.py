@@ -794,3 +794,21 @@ def test_no_sentence_needs_to_hold_a_word():
 def test_figures_can_be_drawn(name):
     made = getattr(ngram, name)()
     assert made
+
+
+def test_an_arpa_file_of_order_one_says_no_start(tmp_path):
+    to_arpa(WittenBell(1).fit(["ab", "a"]), tmp_path / "one.arpa")
+    text = (tmp_path / "one.arpa").read_text("utf-8")
+    assert "ngram 1=4" in text
+    assert BOS not in text
+
+
+def test_what_the_shorter_context_gives_back_whole_costs_nothing_to_leave_out(tmp_path):
+    half, quarter = np.log10([0.5, 0.25]).tolist()
+    ones = f"-99\t{BOS}\t0\n{half}\ta\t-99\n{quarter}\t{EOS}\n{quarter}\t{UNK}\n"
+    twos = f"{quarter}\ta a\n{half}\ta {EOS}\n{quarter}\ta {UNK}\n"  # all of the words
+    head = "\\data\\\nngram 1=4\nngram 2=3\n\n"
+    text = f"{head}\\1-grams:\n{ones}\n\\2-grams:\n{twos}\n\\end\\\n"
+    (tmp_path / "whole.arpa").write_text(text, "utf-8")
+    costs = removal_costs(read_arpa(tmp_path / "whole.arpa"), ("a",))
+    assert costs == {w: pytest.approx(0, abs=1e-12) for w in ("a", EOS, UNK)}

@@ -610,3 +610,15 @@ def test_figures_draw_in_both_modes():
     cost = frames["figure_cost"][0].light  # what the alt text says
     assert all(f">{total}</text>" in cost for total in ("2.98438", "3", "4"))
     assert "4 + 20 + 20 = 44" in frames["figure_sweep"][-1].light.replace("\xa0", " ")
+
+
+def test_operators_whose_other_side_is_no_tensor():
+    x = Tensor(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal((4 / x).data, [4, 2])
+    row = x.reshape((2, 1))
+    np.testing.assert_array_equal(([[0, 1], [1, 0]] @ row).data, [[2], [1]])
+    np.testing.assert_array_equal(x > 1.5, [False, True])
+    np.testing.assert_array_equal(x > Tensor(np.array([0.0, 3.0])), [True, False])
+    with no_grad():
+        assert x.add_(1) is x
+    np.testing.assert_array_equal(x.add_(1).data, [3, 4])  # nor is it recorded of constants

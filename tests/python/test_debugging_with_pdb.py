@@ -6,6 +6,7 @@ import linecache
 import os
 import pdb
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from snippets.python.debugging_with_pdb import (
     transcript,
     version_facts,
 )
+from snippets.python.debugging_with_pdb import sessions as typed
 
 ROOT = Path(__file__).parents[2]
 UTILS = DEMO / "utils.py"
@@ -147,6 +149,12 @@ def test_stdin_and_stdout_are_put_back_even_after_an_error():
     assert before == (sys.stdin, sys.stdout, sys.stderr)
 
 
+def test_sessions_leave_ctrl_c_to_the_reader():
+    handler = signal.getsignal(signal.SIGINT)
+    transcript(demo.report, "apple", commands=["b utils:13", "c", "c", "c", "c"])
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_session_quits_when_commands_run_out():
     answers = []
     transcript(lambda: answers.append(demo.report("apple")), commands=["s"])
@@ -168,6 +176,10 @@ def test_demo_is_wrong_for_apples_right_for_pears_and_mended_by_one_word(tmp_pat
     assert run_pdb(SCRIPT, [], door=()) == "apple: 6.0\npear: 4.0\n"
     mended = demo_with(tmp_path, "add(value, value)", "add(total, value)")
     assert run_pdb(mended, [], door=()) == "apple: 5.0\npear: 4.0\n"
+
+
+def test_shares_are_parts_of_the_sum():
+    assert utils.shares([1, 1, 2]) == [0.25, 0.25, 0.5]
 
 
 def test_page_shows_the_files_that_are_debugged():
@@ -560,3 +572,10 @@ def test_benchmark_runs_what_it_compares():
     for name, ours, rival, target in cases():
         assert ours() == rival(), name
         assert target > 0
+
+
+def test_a_keyboard_without_commands_is_at_its_end():
+    screen = io.StringIO()
+    keyboard = typed._Keyboard(["c"], screen)
+    assert [keyboard.readline(), keyboard.readline()] == ["c\n", ""]
+    assert screen.getvalue() == "c\n"

@@ -718,3 +718,9 @@ def test_figures_draw():
     split = frames["figure_split"][0].light
     for text in ("running_mean", "training", "weight", "batch_norm", "nn.Dropout"):
         assert text in split
+
+
+def test_a_parameter_that_the_memo_knows_is_not_copied_again():
+    weight, known = Parameter(torch.ones(2)), Parameter(torch.zeros(2))
+    assert weight.__deepcopy__({id(weight): known}) is known
+    assert torch.equal(copy.deepcopy(weight), weight)

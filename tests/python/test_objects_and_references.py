@@ -11,6 +11,7 @@ import re
 import sys
 import weakref
 from collections import Counter, OrderedDict, namedtuple
+from collections.abc import Hashable
 from enum import Enum
 
 import objgraph
@@ -310,6 +311,11 @@ def test_deep_copies_of_500_random_cyclic_graphs_are_isomorphic_like_deepcopys()
         assert not mutable(original) & mutable(ours)
         cyclic += bool(find_cycles(original))
     assert cyclic > 200
+
+
+def test_a_class_is_its_own_copy_whatever_makes_it():
+    for cls in (Node, Colour, Hashable):  # made by type, EnumType and ABCMeta
+        assert deep_copy([cls]) == copy.deepcopy([cls]) == [cls]
 
 
 def test_only_copy_deepcopy_breaks_cycles_through_sets():
