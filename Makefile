@@ -34,7 +34,8 @@ help: ## list the targets
 html: $(VENV)/.docs ## build the site into _build/html
 	$(call build,html,$(OUT)/stage)
 	@# only a build without a fault replaces the one that readers have
-	@rm -rf $(OUT)/next && cp -Rp $(OUT)/stage $(OUT)/next && rm -rf $(OUT)/html && mv $(OUT)/next $(OUT)/html
+	@rm -rf $(OUT)/next && cp -Rp $(OUT)/stage $(OUT)/next && rm -f $(OUT)/next/.buildinfo.bak
+	@rm -rf $(OUT)/html && mv $(OUT)/next $(OUT)/html
 	@echo "Open $(OUT)/html/index.html"
 
 live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every save

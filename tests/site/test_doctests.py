@@ -187,7 +187,8 @@ def test_as_many_pages_run_at_a_time_as_asked_for(page, tmp_path, jobs, meet):
         textwrap.dedent(talk).format(mine=a, other=b, limit=limit, met=meet),  # too early for b
         textwrap.dedent(talk).format(mine=b, other=a, limit=limit, met=True),
     ]
-    code, faults, output = page(*texts, options=("-j", jobs))
+    in_turn = "-D", "doctest_seed=5"
+    code, faults, output = page(*texts, options=("-j", jobs, *in_turn))
     assert (code, faults) == (0, []), output
 
 

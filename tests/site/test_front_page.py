@@ -95,6 +95,7 @@ def test_tags_lead_to_their_pages_from_disk(built_site, front_matter, browser):
     page.goto((built_site / "index.html").as_uri())
     for tag in sorted({tag for data in front_matter.values() for tag in data["tags"]}):
         page.locator(".tag-list").get_by_text(tag, exact=True).click()
+        page.wait_for_load_state()
         assert unquote(page.url).endswith(f"/{tag_page(tag)}.html")
         assert page.locator("h1").first.inner_text() == f"标签：{tag}"
         page.go_back()

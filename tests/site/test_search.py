@@ -65,6 +65,8 @@ def prose(page):
     main = BeautifulSoup(page.read_text("utf-8"), "html.parser").select_one("article.bd-article")
     for unseen in main.select(UNSEEN):
         unseen.decompose()
+    for term in main.select("dt"):
+        term.append("\n")  # where a reader sees the line end
     headings = [" ".join(h.get_text().split()) for h in main.select("section > :is(h1, h2, h3)")]
     return unicodedata.normalize("NFKC", main.get_text()).lower(), headings
 
