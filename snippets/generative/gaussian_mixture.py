@@ -33,11 +33,15 @@ class GaussianMixture:
     def __init__(self, weights: Tensor, means: Tensor, covs: Tensor) -> None:
         """Keep weights (k,) and means (k, d), decompose covariances (k, d, d).
 
-        Raises: ValueError unless all are of one real dtype and finite, the shapes
-        agree, the weights are positive and sum to 1, and the covariances are
-        symmetric and positive definite.
+        Raises: ValueError unless all are of one real dtype and finite, the
+        shapes agree, the weights are positive and sum to 1, and the covariances
+        are symmetric and positive definite.
         """
-        for name, one in (("means", means), ("weights", weights), ("covs", covs)):
+        for name, one in (
+            ("means", means),
+            ("weights", weights),
+            ("covs", covs),
+        ):
             _check_real(name, one, means.dtype)
             if not one.isfinite().all():
                 raise ValueError(f"{name} must be finite, got {one.tolist()}")

@@ -591,10 +591,10 @@ BAD = {
     "dim must be an integer >= 1, got -1": lambda: nats_to_bits_per_dim(1.0, -1),
     "need data and a finite l2 > 0, got 2 vectors and 0": lambda: fit_fvsbn(X3, 0.0),
     "need data and a finite l2 > 0, got 0 vectors": lambda: fit_fvsbn(X3[:0]),
-    "need data and a finite pseudo > 0, got 0 vectors": lambda: fit_mixture(X3[:0]),
+    "need vectors and a finite pseudo > 0, got 0 and 1.0": lambda: fit_mixture(X3[:0]),
     "k must be an integer >= 1, got 0": lambda: fit_mixture(X3, 0),
-    "need data and a finite pseudo > 0, got 2 vectors and 0": lambda: fit_mixture(X3, pseudo=0.0),
-    "need data and a finite pseudo > 0, got 2 vectors and inf": lambda: fit_mixture(
+    "need vectors and a finite pseudo > 0, got 2 and 0": lambda: fit_mixture(X3, pseudo=0.0),
+    "need vectors and a finite pseudo > 0, got 2 and inf": lambda: fit_mixture(
         X3, pseudo=float("inf")
     ),
     r"x must have the shape \(batch, dim\), got \(2,\)": lambda: fit_fvsbn(X3[:, 0]),

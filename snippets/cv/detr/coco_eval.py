@@ -53,7 +53,9 @@ def interpolated_ap(hits: np.ndarray, objects: int) -> float:
         ValueError: fewer objects than hits, or none.
     """
     if objects < max(1, hits.sum()):
-        raise ValueError(f"need an object for every hit and at least one, got {objects}")
+        raise ValueError(
+            f"need an object for every hit and at least one, got {objects}",
+        )
     found = hits.cumsum()
     precision = found / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]

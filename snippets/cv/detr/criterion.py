@@ -87,7 +87,8 @@ class SetCriterion(nn.Module):
             if one["pred_logits"].shape[-1] != self.num_classes + 1:
                 raise ValueError(
                     f"{self.num_classes} classes and ∅ need "
-                    f"{self.num_classes + 1} logits, got {one['pred_logits'].shape[-1]}"
+                    f"{self.num_classes + 1} logits, "
+                    f"got {one['pred_logits'].shape[-1]}"
                 )
         check_targets(targets, len(outputs["pred_logits"]), self.num_classes)
         num_boxes = max(1, sum(len(t["labels"]) for t in targets))

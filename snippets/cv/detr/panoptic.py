@@ -98,7 +98,12 @@ class MaskHead(nn.Module):
             convolution(joined, widths[0]),
         )
         self.adapt = nn.ModuleList(
-            nn.Conv2d(c, width, 1) for c, width in zip(channels, widths[:3], strict=True)
+            nn.Conv2d(c, width, 1)
+            for c, width in zip(
+                channels,
+                widths[:3],
+                strict=True,
+            )
         )
         self.refine = nn.ModuleList(
             convolution(before, after) for before, after in pairwise(widths)

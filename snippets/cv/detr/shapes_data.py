@@ -57,7 +57,9 @@ def shape_mask(kind: int, side: int) -> np.ndarray:
         ValueError: no such shape.
     """
     if not 0 <= kind < len(SHAPES):
-        raise ValueError(f"kind must lie in 0 … {len(SHAPES) - 1}, got {kind}")
+        raise ValueError(
+            f"kind must lie in 0 … {len(SHAPES) - 1}, got {kind}",
+        )
     y, x = np.mgrid[:side, :side]
     across = abs(2 * (x + 0.5) / side - 1)
     down = abs(2 * (y + 0.5) / side - 1)

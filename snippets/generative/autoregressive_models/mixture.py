@@ -57,7 +57,7 @@ def fit_mixture(
     check_count("steps", steps)
     if not len(x) or not 0 < pseudo < inf:
         raise ValueError(
-            f"need data and a finite pseudo > 0, got {len(x)} vectors and {pseudo}",
+            f"need vectors and a finite pseudo > 0, got {len(x)} and {pseudo}",
         )
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(len(x), k, generator=generator).to(x.dtype)
