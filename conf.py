@@ -50,6 +50,10 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 
+if tags.has("preview"):  # noqa: F821 - Sphinx puts it here
+    for published_only in "_ext.cards", "_ext.downloads", "_ext.lean", "_ext.verified":
+        extensions.remove(published_only)
+
 # The source folder is the repository's root, so sources are named, never excluded.
 include_patterns = [
     "index.md",

@@ -107,6 +107,7 @@ def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: s
         "href": lambda target: builder.get_relative_uri(page, target),
         "title": lambda docname: title(builder, docname),
         "tag_page": tag_page,
+        "downloads": "_ext.downloads" in env.config.extensions,
         "is_package": lambda path: (env.srcdir / path).is_dir(),
         "repository_url": env.config.repository_url,
     }

@@ -30,7 +30,8 @@ class WarmBuilder(Builder):
             names = sorted(os.path.relpath(path) for path in changed_paths)
             show_message(f"Detected changes ({', '.join(names)})")
         # more than one process pays for a whole site, not for the pages of an edit
-        arguments = [*self.sphinx_args, "-j", "1" if changed_paths else "auto"]
+        jobs = "1" if changed_paths else "auto"
+        arguments = [*self.sphinx_args, "-t", "preview", "-j", jobs]
         fork = multiprocessing.get_context("fork")
         receiver, sender = fork.Pipe(duplex=False)
         build = fork.Process(target=_build, args=(arguments, sender))

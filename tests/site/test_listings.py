@@ -280,8 +280,7 @@ def test_tag_pages_list_their_articles_and_all_links_resolve(notes):
     assert not (notes.root / "tags").exists()
     for path in b.outdir.rglob("*.html"):
         for link in links(path.read_text(encoding="utf-8")):
-            if not link.endswith((".zip", ".ipynb")):  # which _ext.downloads would write
-                assert (path.parent / unquote(link)).exists(), (path, link)
+            assert (path.parent / unquote(link)).exists(), (path, link)
 
 
 def test_tags_that_would_share_a_page_are_reported(notes):
