@@ -1,5 +1,6 @@
 """Sphinx configuration: only what differs from the defaults."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -50,7 +51,7 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 
-if tags.has("preview"):  # noqa: F821 - Sphinx puts it here
+if "PREVIEW" in os.environ:  # set by _ext.live
     for published_only in "_ext.cards", "_ext.downloads", "_ext.lean", "_ext.verified":
         extensions.remove(published_only)
 

@@ -30,8 +30,7 @@ class WarmBuilder(Builder):
             names = sorted(os.path.relpath(path) for path in changed_paths)
             show_message(f"Detected changes ({', '.join(names)})")
         # more than one process pays for a whole site, not for the pages of an edit
-        jobs = "1" if changed_paths else "auto"
-        arguments = [*self.sphinx_args, "-t", "preview", "-j", jobs]
+        arguments = [*self.sphinx_args, "-j", "1" if changed_paths else "auto"]
         fork = multiprocessing.get_context("fork")
         receiver, sender = fork.Pipe(duplex=False)
         build = fork.Process(target=_build, args=(arguments, sender))
@@ -47,6 +46,7 @@ class WarmBuilder(Builder):
 
 def _build(arguments: list[str], sender: Connection) -> None:
     """Run Sphinx and send the names of the libraries it has imported."""
+    os.environ["PREVIEW"] = "1"  # conf.py leaves out what only a published site needs
     sphinx_build(arguments)
     sender.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
 

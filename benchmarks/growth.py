@@ -73,7 +73,7 @@ def main(*arguments: str) -> None:
     for pages in [int(one) for one in arguments if one.isdigit()] or [19, 190]:
         with copied_site() as tree:
             grow(tree, pages, whole)
-            edited = sorted(tree.glob("nlp/*-c*.md") or tree.glob("nlp/*.md"))[0]
+            edited = min(tree.glob("nlp/*-c*.md"), default=tree / "nlp/ngram.md")
             for name in "cold", "nothing changed", "one page edited":
                 if name == "one page edited":
                     edited.write_text(edited.read_text("utf-8") + "\n多一句。\n", encoding="utf-8")
