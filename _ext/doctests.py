@@ -235,6 +235,7 @@ class Examples(Builder):
     name = "doctest"
     epilog = "Every example of every page gives what the page says."
     total = faulty = 0
+    at_a_time = 1
 
     @property
     def failed(self) -> bool:
@@ -260,7 +261,7 @@ class Examples(Builder):
         start = time.monotonic()
         try:
             while waiting or running:
-                if waiting and len(running) < self.app.parallel:
+                if waiting and len(running) < self.at_a_time:
                     running |= self.open_page(waiting.pop())
                     continue
                 soonest = min(one.left() for one in running.values())
@@ -314,6 +315,12 @@ class Examples(Builder):
         logger.info("%s: %s in %.1f s", docname, counts, took)
 
 
+def take_jobs(app: Sphinx) -> None:
+    """Tell the builder what `-j` says."""
+    if isinstance(app.builder, Examples):
+        app.builder.at_a_time = app.parallel
+
+
 def set_exit_code(app: Sphinx, exception: Exception | None) -> None:
     """Let the command fail whether or not warnings are errors."""
     if getattr(app.builder, "failed", False):
@@ -326,6 +333,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("testcode", Testcode)
     app.add_directive("testoutput", Testoutput)
     app.add_builder(Examples)
+    app.connect("builder-inited", take_jobs)
     app.add_config_value("doctest_global_setup", "", "", (str,))
     app.add_config_value("doctest_default_flags", FLAGS, "", (int,))
     app.add_config_value("doctest_seed", 0, "", (int,))
