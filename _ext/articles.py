@@ -17,6 +17,9 @@ WORDS_PER_MINUTE = 200
 CODE_LINES_PER_MINUTE = 30
 
 
+NO_NOTEBOOK = {"python/debugging-with-pdb"}  # in a kernel a debugger sees the kernel's frames too
+
+
 @dataclass(frozen=True)
 class Article:
     """What the rest of the site knows of an article: its front matter and its length."""

@@ -25,6 +25,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.typing import ExtensionMetadata
 
 from _ext import verified
+from _ext.articles import NO_NOTEBOOK
 from _ext.doctests import parser
 from _ext.drawn import drawing
 from _ext.markdown import Piece, Twin, Writer, numbers
@@ -251,14 +252,17 @@ def notebook(builder: StandaloneHTMLBuilder, docname: str, document: nodes.docum
 def write(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Write both files beside an article."""
+    """Write the archive beside an article, and its notebook unless it cannot have one."""
     builder = app.builder
     if doctree is None or not is_article(page) or not isinstance(builder, StandaloneHTMLBuilder):
         return
     path = Path(builder.get_output_path(page))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".zip").write_bytes(archive(page, Path(app.srcdir)))
-    path.with_suffix(".ipynb").write_text(notebook(builder, page, doctree), encoding="utf-8")
+    if page in NO_NOTEBOOK:
+        path.with_suffix(".ipynb").unlink(missing_ok=True)
+    else:
+        path.with_suffix(".ipynb").write_text(notebook(builder, page, doctree), encoding="utf-8")
 
 
 def clear(app: Sphinx, exception: Exception | None) -> None:

@@ -28,6 +28,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 from _ext.articles import (
+    NO_NOTEBOOK,
     Article,
     articles,
     learning_path,
@@ -108,6 +109,7 @@ def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: s
         "title": lambda docname: title(builder, docname),
         "tag_page": tag_page,
         "downloads": "_ext.downloads" in env.config.extensions,
+        "no_notebook": NO_NOTEBOOK,
         "is_package": lambda path: (env.srcdir / path).is_dir(),
         "repository_url": env.config.repository_url,
     }

@@ -15,6 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 from _ext import downloads
+from _ext.articles import NO_NOTEBOOK
 from _ext.doctests import FLAGS
 from _ext.markup import is_article
 
@@ -32,7 +33,8 @@ SAMPLE = (  # one of each category; NOTEBOOKS=all, as of `make notebooks`, takes
     "cv/spatial-pyramid-pooling",
     "large-model/gradient-checkpointing",
 )
-EXECUTED = ARTICLES if os.environ.get("NOTEBOOKS") == "all" else SAMPLE
+NOTEBOOKS = [docname for docname in ARTICLES if docname not in NO_NOTEBOOK]
+EXECUTED = NOTEBOOKS if os.environ.get("NOTEBOOKS") == "all" else SAMPLE
 
 
 def outputs(cell) -> str:
@@ -65,7 +67,7 @@ def test_a_notebook_run_alone_gives_what_the_page_says(built_site, tmp_path, doc
         assert drawings(cell) == figures, cell.source
 
 
-@pytest.mark.parametrize("docname", ARTICLES)
+@pytest.mark.parametrize("docname", NOTEBOOKS)
 def test_a_notebook_is_well_formed_and_carries_the_archive(built_site, docname):
     path = built_site / f"{docname}.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -95,6 +97,14 @@ def test_an_archive_is_complete(built_site, tmp_path, docname):
     ours = [name for name in modules if name.startswith("snippets") and ".demo." not in name]
     needed = {name for module in ours for name in downloads.verified.closure(module, ROOT)}
     assert needed <= modules
+
+
+@pytest.mark.parametrize("docname", NO_NOTEBOOK)
+def test_a_page_without_a_notebook_offers_none(built_site, docname):
+    assert not (built_site / f"{docname}.ipynb").exists()
+    page = (built_site / f"{docname}.html").read_text("utf-8")
+    assert ".ipynb" not in page
+    assert f"{Path(docname).name}.zip" in page
 
 
 def test_an_unpacked_module_runs_by_itself(built_site, tmp_path):
