@@ -547,6 +547,14 @@ def test_bad_input_is_named():
             call()
 
 
+def test_a_refused_vjp_leaves_the_old_one():
+    with pytest.raises(ValueError, match="VJP needs"):
+        defvjp(lambda g, y: g)(exp)
+    x = Tensor([0.0], requires_grad=True)
+    exp(x).backward()
+    assert x.grad.data == [1.0]
+
+
 def test_an_operation_without_vjp_says_so():
     sign = primitive(np.sign)
     half = defvjp(lambda g, _y, _a: g)(primitive(lambda a, b: a))

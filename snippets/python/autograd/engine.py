@@ -73,15 +73,13 @@ def defvjp(*vjps: Rule, every: Rule | None = None) -> Any:
     def attach(operation: Any) -> Any:
         rules = [partial(every, 0)] if every else vjps
         n = len(rules)
-        operation.reads = []  # 0 stands for y, k for input k - 1
+        reads = []  # 0 stands for y, k for input k - 1
         for rule in rules:
             names = list(signature(rule).parameters)[1 : n + 2]
             if len(names) < n + 1:
                 raise ValueError(f"VJP needs g, y and {n} inputs, got {names}")
-            read = [k for k, name in enumerate(names) if name[0] != "_"]
-            operation.reads.append(read)
-        operation.vjps = vjps
-        operation.every = every
+            reads.append([k for k, name in enumerate(names) if name[0] != "_"])
+        operation.vjps, operation.every, operation.reads = vjps, every, reads
         return operation
 
     return attach
