@@ -14,8 +14,10 @@ A figure that fails is a warning that names the page, the cause and the line of 
 page keeps the caption and its number, and is read again in the next build.
 """
 
+import hashlib
 import importlib
 import inspect
+import json
 import random
 import sys
 import traceback
@@ -37,6 +39,7 @@ from _ext import svg
 from _ext.kept import kept, write
 from _ext.last_good import spoil
 from _ext.reached import modules_of, reached
+from _ext.uses import use
 from snippets.common import plot
 from snippets.common.imports import source_of
 
@@ -72,8 +75,21 @@ def dependencies(module: str, root: Path) -> list[Path]:
     return [*modules.values(), *sorted({path for path in records if path.is_file()}), *TOOLS]
 
 
-def frames_of(dotted: str, files: list[Path], root: Path) -> list[dict[str, Any]]:
-    """Return the frames of a figure, drawn before if from the same code, records and tools.
+def ingredients(dotted: str, root: Path) -> tuple[str, list[Path]]:
+    """Return a hash of the code, records and tools a figure is made with, and all their files.
+
+    Raises: FigureError.
+    """
+    module, _, function = dotted.rpartition(".")
+    files = dependencies(module, root)
+    others = [path for path in files if path.suffix != ".py" or path in TOOLS]
+    code = reached(function, [path for path in files if path not in others])
+    parts = [matplotlib.__version__, function, *code, *(p.read_text("utf-8") for p in others)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest(), files
+
+
+def frames_of(dotted: str, made_of: str, root: Path) -> list[dict[str, Any]]:
+    """Return the frames of a figure, drawn before if of the same ingredients.
 
     Raises: FigureError.
     """
@@ -82,11 +98,7 @@ def frames_of(dotted: str, files: list[Path], root: Path) -> list[dict[str, Any]
         logger.info("drawing %s", dotted)
         return [asdict(frame) for frame in _draw(dotted, root)]
 
-    function = dotted.rpartition(".")[2]
-    others = [path for path in files if path.suffix != ".py" or path in TOOLS]
-    contents = [path.read_text(encoding="utf-8") for path in others]
-    code = reached(function, [path for path in files if path not in others])
-    return kept(root, "drawn", [matplotlib.__version__, function, *code, *contents], draw)
+    return kept(root, "drawn", made_of, draw)
 
 
 def _draw(dotted: str, root: Path) -> list[svg.Frame]:
@@ -154,10 +166,7 @@ class Drawn(SphinxDirective):
     def _drawing(self, dotted: str, alt: str) -> nodes.Element:
         root = Path(self.env.srcdir)
         try:
-            files = dependencies(dotted.rpartition(".")[0], root)
-            for path in files:
-                self.env.note_dependency(str(path))
-            frames = frames_of(dotted, files, root)
+            frames = frames_of(dotted, use(self.env, ingredients, dotted, root), root)
         except FigureError as error:
             self._warn(str(error))
             return nodes.paragraph("", alt, classes=["drawn-missing"])
@@ -221,4 +230,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("drawn", Drawn)
     app.add_css_file("drawn.css")
     app.connect("html-page-context", add_script)
+    app.setup_extension("_ext.uses")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

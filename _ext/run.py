@@ -6,6 +6,7 @@ value, and a record that is missing, unreadable or older than its code, are warn
 page and line; the page is read again in the next build.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from _ext.last_good import spoil
 from _ext.reached import modules_of
+from _ext.uses import use
 from snippets.common import records
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,16 @@ def lookup(record: records.Record, path: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise LookupError(f"{path} is {type(value).__name__}, not a number or a text")
     return value
+
+
+def state(article: str, root: Path) -> tuple[tuple[str, bool], list[Path]]:
+    """Return a hash of an article's record, whether it is older than its code, and their files.
+
+    Raises: RecordError, SyntaxError.
+    """
+    stale, path = records.is_stale(article, root), records.path_of(article, root)
+    files = [path, *modules_of(records.module_of(article), root).values()]
+    return (hashlib.sha256(path.read_bytes()).hexdigest(), stale), files
 
 
 class Run(SphinxRole):
@@ -68,13 +80,10 @@ class Run(SphinxRole):
         article, root, page = self.env.docname, Path(self.env.srcdir), self.env.current_document
         if "run_record" not in page:
             page["run_record"] = None
-            record_path, module = records.path_of(article, root), records.module_of(article)
-            for path in (record_path, *modules_of(module, root).values()):
-                if path.is_file():
-                    self.env.note_dependency(str(path))
+            _, stale = use(self.env, state, article, root)
             record = records.load(article, root)
-            if records.is_stale(article, root):
-                name = record_path.relative_to(root)
+            if stale:
+                name = records.path_of(article, root).relative_to(root)
                 self._warn(f"{name} is older than its code; make rerun renews it")
             page["run_record"] = record
         return page["run_record"]
@@ -83,4 +92,5 @@ class Run(SphinxRole):
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the role."""
     app.add_role("run", Run())
+    app.setup_extension("_ext.uses")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -163,7 +163,7 @@ def _agree(a: object, b: object, tolerance: float) -> bool:
     return a == b or abs(a - b) <= tolerance * max(abs(a), abs(b))
 
 
-def run(article: str, overrides: dict[str, Any] | None = None) -> Record:
+def rerun(article: str, overrides: dict[str, Any] | None = None) -> Record:
     """Run an article's experiment, with some inputs overridden, and return the record of it.
 
     Raises: RecordError where there is no run module or its results are not JSON values.
@@ -208,7 +208,7 @@ def main(names: list[str]) -> int:
     """Repeat the named articles' runs, all of them when none is named."""
     try:
         for article in names or articles():
-            save(article, run(article))
+            save(article, rerun(article))
             print(f"wrote {path_of(article).relative_to(ROOT)}")
     except RecordError as error:
         print(f"records: {error}", file=sys.stderr)

@@ -35,7 +35,7 @@ def test_record_holds_the_inputs_of_its_module(article):
 @pytest.mark.parametrize("article", ARTICLES)
 def test_a_cheap_run_repeats_the_record(article):
     module = importlib.import_module(records.module_of(article))
-    cheap = records.run(article, module.CHEAP).results
+    cheap = records.rerun(article, module.CHEAP).results
     tolerance = getattr(module, "TOLERANCE", 1e-6)
     assert list(records.differences(cheap, records.load(article).results, tolerance)) == []
 

@@ -120,7 +120,7 @@ def test_every_part_of_a_run_has_the_shape_of_the_record(article, monkeypatch):
         sets, moons = module.digits(1), module.moons(0.1)
         monkeypatch.setattr(module, "digits", lambda: tuple(part[:200] for part in sets))
         monkeypatch.setattr(module, "moons", lambda noise: tuple(part[:200] for part in moons))
-    found = records.run(article, TINY[article]).results
+    found = records.rerun(article, TINY[article]).results
     record = records.load(article).results
     known = {"cv/face-recognition": {"cuts", "cuts_summary", "obama"}}.get(article, set())
     assert list(absent(found, record)) == []
@@ -176,7 +176,7 @@ def test_a_run_without_detectors_finds_nothing():
 
 def test_main_writes_the_named_records_or_says_what_is_wrong(tmp_path, monkeypatch, capsys):
     written = {}
-    monkeypatch.setattr(records, "run", lambda article: f"record of {article}")
+    monkeypatch.setattr(records, "rerun", lambda article: f"record of {article}")
     monkeypatch.setattr(records, "save", written.__setitem__)
     assert records.main(["nlp/ngram"]) == 0
     assert capsys.readouterr().out == "wrote snippets/nlp/ngram_run.json\n"
@@ -195,4 +195,4 @@ def test_results_that_json_cannot_hold_are_refused(monkeypatch):
     monkeypatch.setattr(module, "run", lambda **inputs: {"set": set()})
     said = r"snippets\.python\.module_vs_functional_run\.run returned what JSON cannot hold: "
     with pytest.raises(records.RecordError, match=said):
-        records.run("python/module-vs-functional")
+        records.rerun("python/module-vs-functional")

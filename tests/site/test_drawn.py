@@ -1,10 +1,14 @@
 """`{drawn}`: what it draws, when it draws again, and how each error reads."""
 
+import ast
+import importlib
 import os
 import re
 import shutil
+import sys
 import warnings
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -12,6 +16,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from _ext import svg
+from _ext.drawn import TOOLS, dependencies
+from _ext.reached import bare, reached
 from snippets.common import plot
 from snippets.common.imports import ROOT
 
@@ -172,11 +178,11 @@ def test_a_second_build_draws_nothing_and_reads_nothing(toy):
 
 
 @pytest.mark.parametrize("name", ["page.py", "numbers.py"])
-def test_a_new_modification_time_alone_draws_nothing(toy, name):
+def test_a_new_modification_time_alone_draws_and_reads_nothing(toy, name):
     toy.build()
     later(toy, f"snippets/toy/{name}")
     again = toy.build()
-    assert "0 added, 1 changed, 0 removed" in again.output
+    assert "0 added, 0 changed, 0 removed" in again.output
     assert (again.code, drawings(again)) == (0, 0)
 
 
@@ -233,7 +239,7 @@ def test_only_code_that_the_figure_reaches_draws_again(toy):
     ):
         toy.write("snippets/toy/page.py", same)
         build = toy.build()
-        assert "1 changed" in build.output
+        assert "0 added, 0 changed, 0 removed" in build.output, same
         assert drawings(build) == 0, same
     for number, changed in enumerate(
         (
@@ -249,6 +255,81 @@ def test_only_code_that_the_figure_reaches_draws_again(toy):
         assert drawings(toy.build()) == 1, number
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "open(__file__).read()",
+        "Path(__file__).read_text()",
+        "inspect.getsource(other)",
+        "list(HERE.glob('*.py'))",
+        "sys._getframe().f_lineno",
+    ],
+)
+def test_a_figure_that_can_see_comments_is_drawn_again_for_a_comment(toy, reads):
+    text = (toy.root / "snippets/toy/page.py").read_text("utf-8")
+    text = (
+        "import inspect\nimport sys\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+        + text
+    )
+    other = "\n\ndef other():\n    return {}\n"
+    toy.write("snippets/toy/page.py", text + other.format(reads))
+    assert drawings(toy.build()) == 1
+    toy.write("snippets/toy/page.py", text + other.format(reads) + "# a comment\n")
+    assert drawings(toy.build()) == 0, "the figure does not call it"
+    text = text.replace("    return fig", "    other()\n    return fig")
+    for comment in "", "# a comment\n":
+        toy.write("snippets/toy/page.py", text + other.format(reads) + comment)
+        assert drawings(toy.build()) == 1
+
+
+def test_what_a_module_does_as_a_program_or_merely_imports_is_not_reached(tmp_path):
+    path = tmp_path / "page.py"
+    code = "from other import helper\n\ndef figure_one():\n    name.helped = 1\n\n{}"
+    rest = "def helper():\n    return {0}\n\ndef helped():\n    return {0}\n\n"
+    rest += "if __name__ == '__main__':\n    helper({0})\n"
+    found = []
+    for number in 1, 2:
+        path.write_text(code.format(rest.format(number)), "utf-8")
+        os.utime(path, ns=(number, number))
+        found.append(reached("figure_one", [path]))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2, "the import and the figure"
+
+
+FIGURES = sorted(
+    name
+    for page in ROOT.glob("*/*.md")
+    for name in re.findall(r"^```\{drawn\} (\S+)", page.read_text("utf-8"), re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize("dotted", FIGURES[6::16])
+def test_a_real_figure_runs_nothing_that_it_is_not_known_to_reach(dotted):
+    module, _, function = dotted.rpartition(".")
+    files = [path for path in dependencies(module, ROOT) if path.suffix == ".py"]
+    files = [path for path in files if path not in TOOLS]
+    known = set(reached(function, files))
+    ran = set()
+
+    def note(frame, event, argument):
+        ran.add((frame.f_code.co_filename, frame.f_code.co_qualname.partition(".")[0]))
+
+    make = getattr(importlib.import_module(module), function)
+    sys.setprofile(note)
+    try:
+        svg.draw(make)
+    finally:
+        sys.setprofile(None)
+    assert function in {name for _, name in ran}
+    for path in files:
+        for node in ast.parse(path.read_bytes()).body:
+            if (str(path), getattr(node, "name", "")) in ran and not node.decorator_list:
+                code = ast.dump(bare(node))
+                assert code in known or path.read_text("utf-8") in known, node.name
+    ours = {Path(name) for name, _ in ran if name.startswith(str(ROOT / "snippets"))}
+    assert ours <= {*files, *TOOLS}
+
+
 def test_another_builder_shares_the_drawings(toy):
     assert drawings(toy.build()) == 1
     assert drawings(toy.build("text")) == 0
@@ -257,7 +338,7 @@ def test_another_builder_shares_the_drawings(toy):
 def test_a_lost_drawing_is_drawn_again(toy):
     toy.build()
     shutil.rmtree(toy.root / "_build/kept")
-    later(toy, "snippets/toy/page.py")
+    later(toy, "index.md")
     assert drawings(toy.build()) == 1
 
 
