@@ -40,7 +40,7 @@ html: $(VENV)/.docs ## build the site into _build/html
 
 live: $(VENV)/.docs ## build, serve on 127.0.0.1:$(PORT) and rebuild at every save
 	$(BIN)/python -m _ext.live --host 127.0.0.1 --port $(PORT) \
-	  --re-ignore '/(_build|\.[a-z_]+|__pycache__)/' --keep-going --nitpicky \
+	  --re-ignore '/(_build/(?!live/figures\.drawn$$)|\.[a-z_]+/|__pycache__/)' --keep-going --nitpicky \
 	  -d $(OUT)/live/doctrees . $(OUT)/live/html
 
 doctest: $(VENV)/.test ## run every code example of every page and compare its output

@@ -2,6 +2,9 @@
 
 What we wrote ourselves (`_ext`, `snippets`, conf.py) is imported by each build anew, so that an
 edit of it counts; the libraries, which take longer than the build of a page, are imported once.
+
+A save is one build.  Where figures have to be drawn again, it shows the old ones; the new ones are
+drawn meanwhile, and a second build puts them, all together, in their places.
 """
 
 import importlib
@@ -19,6 +22,7 @@ from sphinx_autobuild.build import Builder
 from sphinx_autobuild.utils import show_message
 
 OURS = {"__main__", "_ext", "snippets"}
+NEWS = "figures.drawn"  # the only file beneath _build that starts a build
 
 
 class WarmBuilder(Builder):
@@ -26,6 +30,7 @@ class WarmBuilder(Builder):
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build, and say what made it necessary."""
+        os.environ["PREVIEW"] = "text" if {path.name for path in changed_paths} - {NEWS} else "all"
         if changed_paths:
             names = sorted(os.path.relpath(path) for path in changed_paths)
             show_message(f"Detected changes ({', '.join(names)})")
@@ -45,10 +50,28 @@ class WarmBuilder(Builder):
 
 
 def _build(arguments: list[str], sender: Connection) -> None:
-    """Run Sphinx and send the names of the libraries it has imported."""
-    os.environ["PREVIEW"] = "1"  # conf.py leaves out what only a published site needs
+    """Run Sphinx, send the names of the libraries it has imported, leave the figures to another."""
     sphinx_build(arguments)
     sender.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
+    postponed = importlib.import_module("_ext.uses").postponed
+    if postponed and os.fork() == 0:  # not a Process, for which its parent would wait
+        try:
+            _draw(postponed, Path(arguments[-1]).parent)
+        finally:
+            os._exit(0)
+
+
+def _draw(postponed: list[tuple], folder: Path) -> None:
+    """Draw the figures that are out of date, and have them shown unless there are newer ones."""
+    drawn = importlib.import_module("_ext.drawn")
+    turn = folder / "drawing"
+    turn.write_text(str(os.getpid()))
+    for question, arguments in postponed:
+        if question is drawn.ingredients and turn.read_text() == str(os.getpid()):
+            with suppress(Exception):  # the second build will fail in the same way, and say so
+                drawn.frames_of(arguments[0], question(*arguments)[0], arguments[1])
+    if turn.read_text() == str(os.getpid()):
+        turn.replace(turn.with_name(NEWS))
 
 
 def _import(names: list[str]) -> None:

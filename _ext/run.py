@@ -12,6 +12,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
@@ -76,21 +77,30 @@ class Run(SphinxRole):
         self.env.note_reread()
 
     def _record(self) -> records.Record | None:
-        """Return this page's record, said once to be stale; what else is wrong is raised once."""
+        """Return this page's record; what is wrong with it, but for its age, is raised once."""
         article, root, page = self.env.docname, Path(self.env.srcdir), self.env.current_document
         if "run_record" not in page:
             page["run_record"] = None
             _, stale = use(self.env, state, article, root)
-            record = records.load(article, root)
             if stale:
-                name = records.path_of(article, root).relative_to(root)
-                self._warn(f"{name} is older than its code; make rerun renews it")
-            page["run_record"] = record
+                self.env.metadata[article]["stale_run"] = self.lineno, self.text
+            page["run_record"] = records.load(article, root)
         return page["run_record"]
+
+
+def warn_of_stale(app: Sphinx, env: BuildEnvironment) -> None:
+    """Name the records that are older than their code, at every build."""
+    for article, data in env.metadata.items():
+        if "stale_run" in data:
+            line, text = data["stale_run"]
+            name = records.path_of(article, Path()).as_posix()
+            fault = f"{name} is older than its code; make rerun renews it"
+            logger.warning("run %s: %s", text, fault, location=(article, line), type="run")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the role."""
     app.add_role("run", Run())
     app.setup_extension("_ext.uses")
+    app.connect("env-updated", warn_of_stale)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

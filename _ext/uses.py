@@ -1,8 +1,11 @@
 """What a page takes from files: it is read again when that has changed, not whenever they have.
 
 A comment in a module that five pages draw from is news to the one page that shows it.
+The preview of an edit (PREVIEW=text) shows at once what a page says, with all that it takes from
+files as it was before: that follows in a second build.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +17,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 Answer = TypeVar("Answer")
+
+postponed: list[tuple[Callable, tuple]] = []
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,20 @@ def use(
     """
     key = question, arguments
     former = _former(env).get(env.docname, {}).get(key)
-    found = former if former and former.is_fresh() else _ask(question, arguments)
+    found = former if former and (_postponed() or former.is_fresh()) else _ask(question, arguments)
     _uses(env).setdefault(env.docname, {})[key] = found
     return found.answer
+
+
+def _postponed() -> bool:
+    return os.environ.get("PREVIEW") == "text"
+
+
+def note_postponed(app: Sphinx, exception: Exception | None) -> None:
+    """Remember for the preview which questions, with their arguments, are still to be asked."""
+    if _postponed():
+        all_uses = _uses(app.env).values()
+        postponed[:] = [key for uses in all_uses for key in uses if not uses[key].is_fresh()]
 
 
 def _uses(env: BuildEnvironment) -> dict[str, dict[tuple, Use]]:
@@ -68,6 +84,8 @@ def _former(env: BuildEnvironment) -> dict[str, dict[tuple, Use]]:
 
 def changed(app: Sphinx, env: BuildEnvironment, *sets: set[str]) -> list[str]:
     """Name the pages that would be told something else now."""
+    if _postponed():
+        return []
     return [docname for docname, uses in _uses(env).items() if not _hold(uses)]
 
 
@@ -108,4 +126,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)
     app.connect("env-updated", forget)
+    app.connect("build-finished", note_postponed)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -90,7 +90,7 @@ def edit_page(tree: Path, docname: str, text: str) -> None:
 
 
 def edit_snippet(tree: Path, docname: str, text: str) -> None:
-    """Add a comment to the first function that a page shows."""
+    """Add a line to the first function that a page shows."""
     file, name = SHOWN.search((tree / f"{docname}.md").read_text("utf-8")).groups()
     path = tree / file
     source = path.read_text("utf-8")
@@ -98,7 +98,7 @@ def edit_snippet(tree: Path, docname: str, text: str) -> None:
         if getattr(node, "name", None) == name:
             last = node.body[-1]
             lines = source.splitlines(keepends=True)
-            lines.insert(last.lineno - 1, " " * last.col_offset + f"# {text}\n")
+            lines.insert(last.lineno - 1, " " * last.col_offset + f"_ = '{text}'\n")
             path.write_text("".join(lines), encoding="utf-8")
 
 
