@@ -30,6 +30,13 @@ include_patterns = ["**.md"]
 myst_enable_extensions = ["dollarmath"]
 html_theme = "basic"
 """
+FRONT = {
+    "date": "2026-01-11",
+    "updated": "2026-01-11",
+    "description": "一句话。",
+    "tags": "[词]",
+    "prerequisites": "[]",
+}
 
 
 @dataclass
@@ -70,6 +77,17 @@ class Site:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def configure(self, text: str) -> None:
+        """Add lines to conf.py."""
+        with (self.root / "conf.py").open("a", encoding="utf-8") as conf:
+            conf.write(text)
+
+    def article(self, name: str, text: str, **front: str) -> None:
+        """Write a page below front matter that keeps the contract, but for what `front` says."""
+        front = {"category": name.partition("/")[0]} | FRONT | front
+        lines = "".join(f"{key}: {value}\n" for key, value in front.items())
+        self.write(f"{name}.md", f"---\n{lines}---\n{dedent(text)}")
 
     def build(
         self, builder: str = "html", *options: str, strict: bool = True, timeout: float = 60

@@ -8,12 +8,8 @@ import pytest
 @pytest.fixture
 def formulas(site):
     s = site("_ext.katex")
-    s.write(
-        "conf.py",
-        (s.root / "conf.py").read_text(encoding="utf-8")
-        + 'html_math_renderer = "katex"\nnumfig = True\nmath_numfig = False\n'
-        + 'myst_enable_extensions = ["amsmath", "dollarmath"]\n',
-    )
+    s.configure('html_math_renderer = "katex"\nnumfig = True\nmath_numfig = False\n')
+    s.configure('myst_enable_extensions = ["amsmath", "dollarmath"]\n')
     s.write("index.md", "# 首页\n")
     return s
 
@@ -89,8 +85,7 @@ def test_several_lines_align(formulas):
 
 
 def test_chinese_text_and_macros_of_the_configuration(formulas):
-    conf = (formulas.root / "conf.py").read_text(encoding="utf-8")
-    formulas.write("conf.py", conf + 'katex_macros = {"\\\\RR": "\\\\mathbb{R}"}\n')
+    formulas.configure('katex_macros = {"\\\\RR": "\\\\mathbb{R}"}\n')
     formulas.write("index.md", "# 首页\n\n$x \\in \\RR \\text{，实数}$\n")
     build = formulas.build()
     assert build.code == 0, build.output
@@ -139,14 +134,13 @@ def test_latex_is_left_to_latex(formulas):
 
 def test_a_formula_is_rendered_once_and_again_when_what_it_depends_on_changes(formulas):
     formulas.write("index.md", "# 首页\n\n$x^2$\n\n$\\R$\n")
-    conf = (formulas.root / "conf.py").read_text("utf-8")
-    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "R"}' + "\n")
+    formulas.configure(r'katex_macros = {"\\R": "R"}' + "\n")
     assert formulas.build().code == 0
     (kept,) = (f for f in formulas.root.glob("_build/kept/katex/*/*") if "x^2" in f.read_text())
     kept.write_text('{"html": "kept"}', encoding="utf-8")
     formulas.write("index.md", "# 首页\n\n又 $x^2$\n\n$\\R$\n")
     assert "kept" in page(formulas.build())
-    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "S"}' + "\n")
+    formulas.configure(r'katex_macros = {"\\R": "S"}' + "\n")
     html = page(formulas.build())
     assert "kept" not in html
     assert "<mi>S</mi>" in html
