@@ -7,7 +7,6 @@ date of the last update of an article.
 """
 
 import re
-import shutil
 import subprocess
 import tempfile
 from html import escape
@@ -19,8 +18,8 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import IndirectObject, NameObject
 
 from _ext.book import Book, BookError, Page, chinese_font, classed, relink, run
+from _ext.browser import find_browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STYLES = (
     "_static/pygments.css",
     "_static/katex/katex.min.css",
@@ -140,17 +139,6 @@ def _css_string(text: str) -> str:
     return '"' + re.sub(r'["\\<]', lambda found: f"\\{ord(found[0]):x} ", text) + '"'
 
 
-def find_browser() -> str:
-    """Return the path of an installed Chromium.
-
-    Raises: BookError where there is none.
-    """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise BookError(f"no Chromium to print with: none of {', '.join(BROWSERS)} is installed")
-    return found
-
-
 def print_pdf(browser: str, text: str, pdf: Path) -> None:
     """Print an HTML document.
 
@@ -212,7 +200,10 @@ def write(book: Book, path: Path) -> None:
 
     Raises: BookError where Chromium or a Chinese font is missing, or does not do its work.
     """
-    browser = find_browser()
+    try:
+        browser = find_browser()
+    except FileNotFoundError as error:
+        raise BookError(str(error)) from error
     chinese_font()
     prepare(book)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="pdf-") as folder:

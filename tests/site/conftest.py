@@ -3,7 +3,6 @@
 import io
 import multiprocessing
 import os
-import shutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from sphinx.application import builtin_extensions
 from sphinx.cmd.build import main
+
+from _ext.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
 for name in (*builtin_extensions, "myst_parser.sphinx_ext.main", "myst_parser.parsers.sphinx_"):
@@ -134,11 +135,11 @@ def built_site():
 @pytest.fixture(scope="session")
 def browser():
     """One headless Chromium for all tests; without any they skip, or fail if REQUIRE_BROWSER=1."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        reason = f"no browser: none of {', '.join(names)} is installed"
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
+    try:
+        executable = find_browser()
+    except FileNotFoundError as error:
+        required = os.environ.get("REQUIRE_BROWSER") == "1"
+        (pytest.fail if required else pytest.skip)(str(error))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable)
         yield chromium
