@@ -87,6 +87,11 @@ def test_only_the_weekly_workflow_takes_versions_that_are_not_pinned_and_no_cach
         assert ("--require-hashes --requirement constraints.txt" in dry) == pinned
 
 
+def test_no_shell_reads_the_name_of_an_article():
+    for target in targets():
+        assert "typed" not in make("--dry-run", target, "ARTICLE=typed", "TITLE=typed").stdout
+
+
 def test_links_alone_may_fail():
     """Other people's servers gate nothing."""
     jobs = WORKFLOWS["weekly"]["jobs"]
