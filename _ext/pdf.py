@@ -2,8 +2,9 @@
 
 Chromium prints the book, and then the first pages once more: only now the table of contents can say
 on which page an article begins.  The bookmarks are ours, for Chromium makes them from tags, a node
-for every coloured word of code, which more than doubles the file.  Its dates are replaced by the
-date of the last update of an article.
+for every coloured word of code, which nearly doubles the file and differs from print to print; who
+listens is better served by the site and the EPUB.  The dates are replaced by the date of the last
+update of an article, so the same site gives the same bytes.
 """
 
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from lxml import html
 from lxml.html import HtmlElement
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import IndirectObject, NameObject
+from pypdf.generic import IndirectObject, NameObject, TextStringObject
 
 from _ext.book import Book, BookError, Page, chinese_font, classed, relink, run
 from _ext.browser import find_browser
@@ -188,6 +189,7 @@ def finish(printed: Path, front: Path, book: Book, numbers: dict[str, int]) -> P
         for part in ("/Contents", "/Resources"):
             target[NameObject(part)] = page.raw_get(part).clone(writer)
     bookmark(writer, book, numbers)
+    writer.root_object[NameObject("/Lang")] = TextStringObject("zh-CN")
     date = f"D:{book.date.replace('-', '')}000000Z"
     writer.add_metadata(
         {"/Author": book.author, "/Creator": "", "/CreationDate": date, "/ModDate": date}

@@ -107,6 +107,15 @@ def test_the_book_has_every_page_of_the_site_in_the_order_of_the_navigation(whol
     assert names.index("python/index.html") < names.index("python/autograd.html")
 
 
+def test_no_book_speaks_of_what_only_the_site_has(whole, built_site):
+    front = (built_site / "index.html").read_text("utf-8")
+    said = ("右上角", "可以下载这一页", "修改这一页的链接", "订阅源", "折叠着")
+    assert all(words in front for words in said)
+    text = whole.pages[0].body.text_content()
+    assert not [words for words in said if words in text]
+    assert "那要靠读的人。" in text
+
+
 def test_pdftotext_finds_every_heading(printed, built_site):
     path, pages = printed
     tool = need("pdftotext")
@@ -173,7 +182,9 @@ def test_links_between_articles_stay_in_the_pdf(printed):
 
 
 def test_the_pdf_says_what_it_is(printed, whole):
-    info = PdfReader(printed[0]).metadata
+    reader = PdfReader(printed[0])
+    info = reader.metadata
+    assert reader.root_object["/Lang"] == "zh-CN"
     assert (info.title, info.author) == (whole.title, whole.author)
     assert f"{info.creation_date:%Y-%m-%d}" == f"{info.modification_date:%Y-%m-%d}" == whole.date
 
@@ -231,6 +242,16 @@ def test_navigation_lists_every_page_and_section(packed, whole):
     links = [link.get("href") for link in nav.iter(f"{XHTML}a")]
     assert {f"{page.slug}.xhtml" for page in whole.pages} <= set(links)
     assert sum("#" in link for link in links) > 100
+
+
+def test_the_same_site_gives_the_same_pdf(chinese, built_site, tmp_path):
+    need(*browser.NAMES)
+    made = []
+    for number in range(2):
+        book = books.read(ROOT)
+        pdf.write(replace(book, pages=book.pages[:2]), tmp_path / str(number))
+        made.append((tmp_path / str(number)).read_bytes())
+    assert made[0] == made[1]
 
 
 def test_the_same_site_gives_the_same_epub(chinese, built_site, tmp_path):
