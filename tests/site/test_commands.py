@@ -54,10 +54,9 @@ def runs(job: dict) -> list[str]:
 def test_ci_files_call_make_targets_and_install_what_books_need():
     """The runners have Chromium and Java, but neither a Chinese font nor pdftotext."""
     jobs = {name: runs(job) for flow in WORKFLOWS.values() for name, job in flow["jobs"].items()}
-    packages = re.search(r"apt-get install.*\n(.*)", (ROOT / ".ci/run").read_text("utf-8"))[
-        1
-    ].split()
-    needed = [name for name in packages if name not in ("chromium", "default-jre-headless")]
+    script = (ROOT / ".ci/run").read_text("utf-8")
+    packages = re.search(r"apt-get install.*\n(.*)", script)[1]
+    needed = [name for name in packages.split() if name not in ("chromium", "default-jre-headless")]
     install = "sudo apt-get install -qq -y --no-install-recommends " + " ".join(needed)
     for name, steps in jobs.items():
         assert set(steps) <= {"sudo apt-get update -qq", install, *(f"make {t}" for t in targets())}
