@@ -21,6 +21,10 @@ CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # One thread everywhere: two torch threads on a busy two-core machine are far slower than one.
 export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
+# As they were typed, and read from the environment: make would expand a $(shell …), the shell a $$(…).
+override ARTICLE := $(value ARTICLE)
+override TITLE := $(value TITLE)
+export ARTICLE TITLE
 
 .DEFAULT_GOAL := help
 # how many mutants of each article, and which ones: make mutants SAMPLE=50 SEED=1
@@ -65,7 +69,7 @@ coverage: $(VENV)/.test ## name every line and branch of snippets/ that no test 
 
 mutants: $(VENV)/.test ## break the snippets in many places, one at a time: does a test or example notice?
 	$(call build,dummy,$(OUT)/dummy -q)
-	$(BIN)/python tests/mutants.py --sample $(SAMPLE) --seed $(SEED) $(ARTICLE)
+	$(BIN)/python tests/mutants.py --sample $(SAMPLE) --seed $(SEED)  # of ARTICLE, if it names one
 
 lint: $(VENV)/.lint ## ruff, mypy, spelling and Chinese copy rules
 	$(BIN)/ruff check .
@@ -104,12 +108,8 @@ pdf: html $(VENV)/.books ## print the site as one PDF; needs Chromium and a Chin
 epub: html $(VENV)/.books ## pack the site as an EPUB; needs a Chinese font
 	$(BIN)/python -m _ext.epub
 
-# As they were typed: make would expand a $(shell …) in them.
-override ARTICLE := $(value ARTICLE)
-override TITLE := $(value TITLE)
-export ARTICLE TITLE
 new: $(VENV)/.docs ## make new ARTICLE=nlp/bert TITLE=...: page, module and test of a new article
-	$(BIN)/python -m _ext.new_article  # reads ARTICLE and TITLE from the environment
+	$(BIN)/python -m _ext.new_article  # ARTICLE, called TITLE
 
 clean: ## remove what a build made; keeps .venv
 	rm -rf $(OUT)

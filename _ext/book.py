@@ -22,7 +22,7 @@ from lxml.html import HtmlElement
 from matplotlib.font_manager import findSystemFonts
 
 CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC")  # free to be passed on
-BROWSERS_ONLY = ("headerlink", "only-dark", "sd-summary-state-marker")
+BROWSERS_ONLY = ("headerlink", "only-dark", "only-site", "sd-summary-state-marker")
 
 
 class BookError(Exception):

@@ -7,7 +7,8 @@ equations; KaTeX's own numbers are switched off. A formula is rendered once, wha
 and kept until KaTeX or what we ask of it changes.
 
 Readers get KaTeX's fonts; three of them are cut in two by `unicode-range`, so that signs which are
-rare here (`-rest.woff2`) cost only the pages that show them.
+rare here (`-rest.woff2`) cost only the pages that show them.  `_ext.katex_fonts` takes another
+version.
 """
 
 import hashlib

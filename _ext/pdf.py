@@ -2,12 +2,12 @@
 
 Chromium prints the book, and then the first pages once more: only now the table of contents can say
 on which page an article begins.  The bookmarks are ours, for Chromium makes them from tags, a node
-for every coloured word of code, which more than doubles the file.  Its dates are replaced by the
-date of the last update of an article.
+for every coloured word of code, which nearly doubles the file and differs from print to print; who
+listens is better served by the site and the EPUB.  The dates are replaced by the date of the last
+update of an article, so the same site gives the same bytes.
 """
 
 import re
-import shutil
 import subprocess
 import tempfile
 from html import escape
@@ -16,11 +16,11 @@ from pathlib import Path
 from lxml import html
 from lxml.html import HtmlElement
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import IndirectObject, NameObject
+from pypdf.generic import IndirectObject, NameObject, TextStringObject
 
 from _ext.book import Book, BookError, Page, chinese_font, classed, relink, run
+from _ext.browser import find_browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STYLES = (
     "_static/pygments.css",
     "_static/katex/katex.min.css",
@@ -140,17 +140,6 @@ def _css_string(text: str) -> str:
     return '"' + re.sub(r'["\\<]', lambda found: f"\\{ord(found[0]):x} ", text) + '"'
 
 
-def find_browser() -> str:
-    """Return the path of an installed Chromium.
-
-    Raises: BookError where there is none.
-    """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise BookError(f"no Chromium to print with: none of {', '.join(BROWSERS)} is installed")
-    return found
-
-
 def print_pdf(browser: str, text: str, pdf: Path) -> None:
     """Print an HTML document.
 
@@ -200,6 +189,7 @@ def finish(printed: Path, front: Path, book: Book, numbers: dict[str, int]) -> P
         for part in ("/Contents", "/Resources"):
             target[NameObject(part)] = page.raw_get(part).clone(writer)
     bookmark(writer, book, numbers)
+    writer.root_object[NameObject("/Lang")] = TextStringObject("zh-CN")
     date = f"D:{book.date.replace('-', '')}000000Z"
     writer.add_metadata(
         {"/Author": book.author, "/Creator": "", "/CreationDate": date, "/ModDate": date}
@@ -212,7 +202,10 @@ def write(book: Book, path: Path) -> None:
 
     Raises: BookError where Chromium or a Chinese font is missing, or does not do its work.
     """
-    browser = find_browser()
+    try:
+        browser = find_browser()
+    except FileNotFoundError as error:
+        raise BookError(str(error)) from error
     chinese_font()
     prepare(book)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="pdf-") as folder:

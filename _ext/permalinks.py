@@ -52,34 +52,44 @@ def present(env: BuildEnvironment) -> set[str]:
     return set(env.found_docs) | {one for one in anchors if one.split("#")[0] in env.found_docs}
 
 
+def entries(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield each line of the manifest that says something: its number, the address, its new one."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
+        old, _, new = line.partition(" -> ")
+        if old.strip():
+            yield number, old.strip(), new.strip()
+
+
 def read(path: Path) -> dict[str, str]:
     """Return each address of the manifest with where it has gone, or nothing."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    pairs = (line.partition(" -> ") for line in lines)
-    return {old.strip(): new.strip() for old, _, new in pairs if old.strip()}
+    return {old: new for _, old, new in entries(path)}
+
+
+def fault(old: str, new: str, now: set[str]) -> str:
+    """Return what is wrong with an entry, given the addresses that exist now, or nothing."""
+    if not new:
+        gone = f"{old} has been published and is gone: bring it back or add '-> where it went'"
+        return "" if old in now else gone
+    if old in now:
+        return f"{old} exists and cannot lead to {new}"
+    if new not in now:
+        return f"{old} leads to {new}, which does not exist"
+    if ("#" in old) != ("#" in new):
+        return f"{old} must lead from page to page or from anchor to anchor, not to {new}"
+    if "#" in old and old.split("#")[0] != new.split("#")[0]:
+        return f"{old} must lead to an anchor of the same page, not to {new}"
+    return ""
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:
     """Report published addresses that lead nowhere; with permalinks_update, add the new ones."""
     path, now = Path(app.srcdir, "permalinks.txt"), present(env)
-    manifest = read(path)
-    for number, (old, new) in enumerate(manifest.items(), 1):
-        page, anchor = old.partition("#")[::2]
-        fault = ""
-        if not new and old not in now:
-            fault = f"{old} has been published and is gone: bring it back or add '-> where it went'"
-        elif new and old in now:
-            fault = f"{old} exists and cannot lead to {new}"
-        elif new and new not in now:
-            fault = f"{old} leads to {new}, which does not exist"
-        elif new and bool(anchor) != ("#" in new):
-            fault = f"{old} must lead from page to page or from anchor to anchor, not to {new}"
-        elif new and anchor and page != new.split("#")[0]:
-            fault = f"{old} must lead to an anchor of the same page, not to {new}"
-        if fault:
-            logger.warning(fault, location=(f"{path}:{number}"), type="permalinks")
+    for number, old, new in entries(path):
+        if wrong := fault(old, new, now):
+            logger.warning(wrong, location=f"{path}:{number}", type="permalinks")
     if app.config.permalinks_update:
-        manifest = dict.fromkeys(now, "") | manifest
+        manifest = dict.fromkeys(now, "") | read(path)
         lines = (f"{old} -> {new}" if new else old for old, new in sorted(manifest.items()))
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

@@ -8,7 +8,6 @@ bytes cost, and the reader's second page, which has most in its cache.
 
 import gzip
 import mimetypes
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Request, Response, sync_playwright
 
+from _ext.browser import find_browser
+
 SITE = Path(__file__).parents[1] / "_build/html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # whichever is installed
 SLOWDOWN = 4
 PAGES, REPEATS = 5, 3
 
@@ -139,9 +139,13 @@ def read(browser: Browser, address: str, slowdown: float = 1) -> dict[str, float
 
 def report() -> int:
     """Print the median of each value for the longest pages and the front page; count the misses."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None or not SITE.is_dir():
-        print(f"\nreading: no {SITE} (run `make html`) or none of {', '.join(BROWSERS)} installed")
+    try:
+        executable = find_browser()
+    except FileNotFoundError as error:
+        print(f"\nreading: {error}")
+        return 1
+    if not SITE.is_dir():
+        print(f"\nreading: {SITE} is missing: run `make html` first")
         return 1
     missed = 0
     print(f"\n{f'reading, processor {SLOWDOWN} times slower':<41}", end="")

@@ -349,6 +349,8 @@ def copy_to(folder: str) -> None:
 def main(sample: int, seed: int, chosen: list[str]) -> int:
     """Print how many mutants of each article are killed, and every survivor."""
     found, clock = articles(), itertools.count()
+    if unknown := set(chosen) - found.keys():
+        sys.exit(f"mutants: there is no {', '.join(sorted(unknown))}, only {', '.join(found)}")
     reasons = {
         tuple(entry[key] for key in KEYS[:3]): entry["reason"]
         for entry in tomllib.loads(EXPLAINED.read_text("utf-8")).get("mutant", [])
@@ -390,8 +392,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="mutants")
     parser.add_argument("--sample", type=int, default=12, help="mutants of each article")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("article", nargs="*", help="such as nlp/ngram; all of them without")
     given = parser.parse_args()
+    chosen = os.environ.get("ARTICLE", "").replace("-", "_").split()  # all of them without
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy_to(folder)
-        sys.exit(main(given.sample, given.seed, given.article))
+        sys.exit(main(given.sample, given.seed, chosen))

@@ -3,7 +3,6 @@
 import io
 import multiprocessing
 import os
-import shutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from sphinx.application import builtin_extensions
 from sphinx.cmd.build import main
+
+from _ext.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
 for name in (*builtin_extensions, "myst_parser.sphinx_ext.main", "myst_parser.parsers.sphinx_"):
@@ -30,6 +31,13 @@ include_patterns = ["**.md"]
 myst_enable_extensions = ["dollarmath"]
 html_theme = "basic"
 """
+FRONT = {
+    "date": "2026-01-11",
+    "updated": "2026-01-11",
+    "description": "一句话。",
+    "tags": "[词]",
+    "prerequisites": "[]",
+}
 
 
 @dataclass
@@ -70,6 +78,17 @@ class Site:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def configure(self, text: str) -> None:
+        """Add lines to conf.py."""
+        with (self.root / "conf.py").open("a", encoding="utf-8") as conf:
+            conf.write(text)
+
+    def article(self, name: str, text: str, **front: str) -> None:
+        """Write a page below front matter that keeps the contract, but for what `front` says."""
+        front = {"category": name.partition("/")[0]} | FRONT | front
+        lines = "".join(f"{key}: {value}\n" for key, value in front.items())
+        self.write(f"{name}.md", f"---\n{lines}---\n{dedent(text)}")
 
     def build(
         self, builder: str = "html", *options: str, strict: bool = True, timeout: float = 60
@@ -116,11 +135,11 @@ def built_site():
 @pytest.fixture(scope="session")
 def browser():
     """One headless Chromium for all tests; without any they skip, or fail if REQUIRE_BROWSER=1."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        reason = f"no browser: none of {', '.join(names)} is installed"
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
+    try:
+        executable = find_browser()
+    except FileNotFoundError as error:
+        required = os.environ.get("REQUIRE_BROWSER") == "1"
+        (pytest.fail if required else pytest.skip)(str(error))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable)
         yield chromium

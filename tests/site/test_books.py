@@ -21,7 +21,7 @@ from lxml import etree, html
 from pypdf import PdfReader
 
 from _ext import book as books
-from _ext import epub, pdf
+from _ext import browser, epub, pdf
 
 ROOT = Path(__file__).parents[2]
 SOME = ("index.html", "python/index.html", "python/autograd.html", "bibliography.html")
@@ -73,7 +73,7 @@ def whole(built_site):
 @pytest.fixture(scope="module")
 def printed(built_site, chinese, tmp_path_factory):
     """A PDF and the pages that are in it."""
-    need(*pdf.BROWSERS)
+    need(*browser.NAMES)
     book = books.read(ROOT)
     ready = ROOT / "_build/notes-that-run.pdf"
     newest = max(path.stat().st_mtime for path in built_site.rglob("*.html"))
@@ -105,6 +105,15 @@ def test_the_book_has_every_page_of_the_site_in_the_order_of_the_navigation(whol
     assert len(names) == len(set(names))
     assert names[0] == "index.html"
     assert names.index("python/index.html") < names.index("python/autograd.html")
+
+
+def test_no_book_speaks_of_what_only_the_site_has(whole, built_site):
+    front = (built_site / "index.html").read_text("utf-8")
+    said = ("右上角", "可以下载这一页", "修改这一页的链接", "订阅源", "折叠着")
+    assert all(words in front for words in said)
+    text = whole.pages[0].body.text_content()
+    assert not [words for words in said if words in text]
+    assert "那要靠读的人。" in text
 
 
 def test_pdftotext_finds_every_heading(printed, built_site):
@@ -173,7 +182,9 @@ def test_links_between_articles_stay_in_the_pdf(printed):
 
 
 def test_the_pdf_says_what_it_is(printed, whole):
-    info = PdfReader(printed[0]).metadata
+    reader = PdfReader(printed[0])
+    info = reader.metadata
+    assert reader.root_object["/Lang"] == "zh-CN"
     assert (info.title, info.author) == (whole.title, whole.author)
     assert f"{info.creation_date:%Y-%m-%d}" == f"{info.modification_date:%Y-%m-%d}" == whole.date
 
@@ -233,6 +244,16 @@ def test_navigation_lists_every_page_and_section(packed, whole):
     assert sum("#" in link for link in links) > 100
 
 
+def test_the_same_site_gives_the_same_pdf(chinese, built_site, tmp_path):
+    need(*browser.NAMES)
+    made = []
+    for number in range(2):
+        book = books.read(ROOT)
+        pdf.write(replace(book, pages=book.pages[:2]), tmp_path / str(number))
+        made.append((tmp_path / str(number)).read_bytes())
+    assert made[0] == made[1]
+
+
 def test_the_same_site_gives_the_same_epub(chinese, built_site, tmp_path):
     made = []
     for number in range(2):
@@ -251,10 +272,10 @@ def test_letters_of_other_alphabets_are_letters(char, variant, said):
     assert epub.letter("(", "script") == "("
 
 
-def test_without_chromium_the_reason_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
-    with pytest.raises(books.BookError, match="no Chromium to print with: none of chromium, "):
-        pdf.find_browser()
+def test_without_chromium_the_reason_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    with pytest.raises(books.BookError, match=r"^no Chromium: none of chromium, .* is installed$"):
+        pdf.write(None, tmp_path / "book.pdf")
 
 
 def test_without_a_chinese_font_the_reason_is_said_in_one_line(monkeypatch):

@@ -10,34 +10,19 @@ from PIL import Image, ImageFont
 from _ext import cards
 
 ROOT = Path(__file__).parents[2]
-ARTICLE = """\
----
-category: nlp
-date: 2026-01-11
-updated: 2026-01-11
-description: 一句话。
-tags: [语言模型]
-prerequisites: []
----
-
-# {title}
-
-正文。
-"""
 
 
 @pytest.fixture
 def notes(site):
     s = site("_ext.cards")
-    conf = (s.root / "conf.py").read_text("utf-8")
-    s.write("conf.py", conf + "html_baseurl = 'https://notes.example/site/'\n")
+    s.configure("html_baseurl = 'https://notes.example/site/'\n")
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/index\n```\n")
     s.write("nlp/index.md", "# 模型\n\n```{toctree}\none\n```\n")
     return s
 
 
 def build(s, title):
-    s.write("nlp/one.md", ARTICLE.format(title=title))
+    s.article("nlp/one", f"# {title}\n\n正文。\n")
     done = s.build("html")
     assert done.code == 0, done.output
     return done, (done.outdir / "nlp/one.html").read_text("utf-8")

@@ -8,9 +8,7 @@ AUTHORS = {"one": "Gu, A", "two": "Kong, A and Valiant, B", "many": "Li, A and W
 
 def test_authors_are_joined_by_chinese_words(site):
     s = site("_ext.citations", "sphinxcontrib.bibtex")
-    conf = (s.root / "conf.py").read_text("utf-8")
-    conf += 'bibtex_bibfiles = ["a.bib"]\nbibtex_foot_reference_style = "chinese"\n'
-    s.write("conf.py", conf)
+    s.configure('bibtex_bibfiles = ["a.bib"]\nbibtex_foot_reference_style = "chinese"\n')
     s.write("a.bib", "".join(ENTRY.format(key=key, authors=who) for key, who in AUTHORS.items()))
     cited = "\n\n".join(f"{{footcite:t}}`{key}`" for key in AUTHORS)
     s.write("index.md", f"# 题\n\n{cited}\n\n```{{footbibliography}}\n```\n")

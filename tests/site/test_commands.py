@@ -44,16 +44,24 @@ def test_help_describes_every_target():
     assert described == targets()
 
 
-def test_ci_files_call_make_targets_only():
-    steps = [
-        step["run"]
-        for workflow in WORKFLOWS.values()
-        for job in workflow["jobs"].values()
-        for step in job["steps"]
-        if "run" in step
-    ]
-    assert len(steps) >= 10
-    assert set(steps) <= {f"make {t}" for t in targets()}
+def runs(job: dict) -> list[str]:
+    """What a job runs, in order, for every value of its matrix."""
+    steps = [step["run"] for step in job["steps"] if "run" in step]
+    checks = job.get("strategy", {}).get("matrix", {}).get("check", [""])
+    return [step.replace("${{ matrix.check }}", check) for check in checks for step in steps]
+
+
+def test_ci_files_call_make_targets_and_install_what_books_need():
+    """The runners have Chromium and Java, but neither a Chinese font nor pdftotext."""
+    jobs = {name: runs(job) for flow in WORKFLOWS.values() for name, job in flow["jobs"].items()}
+    script = (ROOT / ".ci/run").read_text("utf-8")
+    packages = re.search(r"apt-get install.*\n(.*)", script)[1]
+    needed = [name for name in packages.split() if name not in ("chromium", "default-jre-headless")]
+    install = "sudo apt-get install -qq -y --no-install-recommends " + " ".join(needed)
+    for name, steps in jobs.items():
+        assert set(steps) <= {"sudo apt-get update -qq", install, *(f"make {t}" for t in targets())}
+        assert (install in steps) == bool({"make test", "make stress"} & set(steps)), name
+    assert all(flow["env"]["REQUIRE_BOOKS"] == 1 for flow in WORKFLOWS.values())
     hosted = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text("utf-8"))
     assert hosted["build"]["commands"][0] == "make html"
     script = (ROOT / ".ci/run").read_text("utf-8")
@@ -85,6 +93,18 @@ def test_only_the_weekly_workflow_takes_versions_that_are_not_pinned_and_no_cach
     for ci, pinned in ("", False), ("true", True):
         dry = make("--dry-run", "--what-if=pyproject.toml", f"CI={ci}", "html").stdout
         assert ("--require-hashes --requirement constraints.txt" in dry) == pinned
+
+
+def test_no_shell_reads_the_name_of_an_article():
+    for target in targets():
+        assert "typed" not in make("--dry-run", target, "ARTICLE=typed", "TITLE=typed").stdout
+
+
+def test_every_week_everything_is_run():
+    """But what serves, writes, or only packs what another has made."""
+    run = {step for job in WORKFLOWS["weekly"]["jobs"].values() for step in runs(job)}
+    left = {"help", "live", "bench", "permalinks", "lock", "dist", "new", "clean"}
+    assert {f"make {target}" for target in set(targets()) - left} <= run
 
 
 def test_links_alone_may_fail():

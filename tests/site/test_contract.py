@@ -103,8 +103,7 @@ highlight_language = "python"
 def article(site):
     """A site of one article that keeps the contract."""
     s = site("_ext.contract", "sphinx.ext.doctest", "sphinx_design")
-    conf = s.root / "conf.py"
-    s.write("conf.py", conf.read_text("utf-8") + CONF)
+    s.configure(CONF)
     s.write("index.md", "(index)=\n# 首页\n\n```{toctree}\npython/two-words\n```\n")
     s.write("python/two-words.md", PAGE)
     s.write("snippets/python/two_words.py", MODULE)
@@ -318,8 +317,7 @@ def test_a_figure_is_shown_by_drawing_it(article):
             app.add_directive("drawn", Drawn)
         """,
     )
-    conf = article.root / "conf.py"
-    conf.write_text(conf.read_text("utf-8") + 'extensions.append("standin")\n')
+    article.configure('extensions.append("standin")\n')
     drawn = "```{drawn} snippets.python.two_words.figure_all\n```\n\n```console"
     change(article, "```console", drawn)
     assert article.build("dummy").code == 0

@@ -14,7 +14,7 @@ def page(site):
     s = site("_ext.doctests")
 
     def run(*texts: str, conf: str = "", options: tuple = ("-j", "2")):
-        s.write("conf.py", (s.root / "conf.py").read_text("utf-8") + conf)
+        s.configure(conf)
         names = ["index", *(f"page{i}" for i in range(2, len(texts) + 1))]
         for name, text in zip(names, texts, strict=True):
             s.write(f"{name}.md", f"---\norphan:\n---\n# 标题\n\n{text}")

@@ -61,7 +61,7 @@ PAGE = """
 def toy(site):
     """A site of one page that draws one figure."""
     made = site("_ext.drawn")
-    made.write("conf.py", (made.root / "conf.py").read_text(encoding="utf-8") + "numfig = True\n")
+    made.configure("numfig = True\n")
     shutil.copytree(ROOT / "snippets/common", made.root / "snippets/common")
     for package in ("snippets", "snippets/toy"):
         made.write(f"{package}/__init__.py", "")
@@ -129,8 +129,7 @@ def test_nothing_is_written_into_the_source_tree(toy):
 
 @pytest.mark.parametrize("builder", ["latex", "epub", "text", "man", "dirhtml", "singlehtml"])
 def test_every_builder_says_or_shows_it(toy, builder):
-    conf = (toy.root / "conf.py").read_text(encoding="utf-8")
-    toy.write("conf.py", conf + 'version = "1"\ncopyright = "2026"\n')
+    toy.configure('version = "1"\ncopyright = "2026"\n')
     figure_body(toy, "return [_build()[0], _build()[0]]")
     build = toy.build(builder)
     assert build.code == 0, build.output
@@ -645,7 +644,7 @@ def test_cells_of_a_heat_map_take_their_twins():
 @pytest.fixture
 def steps(toy, browser):
     """`steps(**context options)`: the page of a figure of three steps, opened."""
-    toy.write("conf.py", (toy.root / "conf.py").read_text() + 'html_static_path = ["_static"]\n')
+    toy.configure('html_static_path = ["_static"]\n')
     (toy.root / "_static").mkdir()
     for name in ("drawn.css", "drawn.js"):
         shutil.copy(ROOT / "_static" / name, toy.root / "_static")

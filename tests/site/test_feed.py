@@ -8,29 +8,15 @@ import pytest
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
-ARTICLE = """\
----
-category: nlp
-date: {date}
-updated: {updated}
-description: 一句话，含 "引号" 与 <尖括号> & 符号。
-tags: [语言模型]
-prerequisites: []
----
-
-# {title}
-
-正文。
-"""
+DESCRIPTION = '一句话，含 "引号" 与 <尖括号> & 符号。'
 
 
 @pytest.fixture
 def notes(site, pytestconfig):
     s = site("_ext.listings", "_ext.feed")
-    conf = (s.root / "conf.py").read_text(encoding="utf-8")
     templates = str(pytestconfig.rootpath / "_templates")
-    conf += f"templates_path = [{templates!r}]\nhtml_title = '笔记'\nauthor = '作者们'\n"
-    s.write("conf.py", conf + "html_baseurl = 'https://notes.example/site/'\n")
+    s.configure(f"templates_path = [{templates!r}]\nhtml_title = '笔记'\nauthor = '作者们'\n")
+    s.configure("html_baseurl = 'https://notes.example/site/'\n")
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/index\n```\n\n```{articles}\n```\n")
     s.write("nlp/index.md", "---\ndescription: 这一类。\n---\n\n# 类\n\n```{chapter}\n```\n")
     return s
@@ -43,10 +29,9 @@ def build(s, *options):
 
 
 def two_articles(s):
-    old = ARTICLE.format(date="2026-01-11", updated="2026-02-03", title="一 `A < B & C`")
-    s.write("nlp/old.md", old)
-    new = ARTICLE.format(date="2026-01-30", updated="2026-01-30", title="二")
-    s.write("nlp/new.md", new)
+    said = {"description": DESCRIPTION, "tags": "[语言模型]"}
+    s.article("nlp/old", "# 一 `A < B & C`\n", updated="2026-02-03", **said)
+    s.article("nlp/new", "# 二\n", date="2026-01-30", updated="2026-01-30", **said)
 
 
 def test_feed_has_what_rfc_4287_requires(notes):
@@ -68,7 +53,7 @@ def test_feed_has_what_rfc_4287_requires(notes):
     assert old.findtext(f"{ATOM}title") == "一 A < B & C"
     assert old.findtext(f"{ATOM}published") == "2026-01-11T00:00:00Z"
     assert old.findtext(f"{ATOM}updated") == "2026-02-03T00:00:00Z"
-    assert old.findtext(f"{ATOM}summary") == '一句话，含 "引号" 与 <尖括号> & 符号。'
+    assert old.findtext(f"{ATOM}summary") == DESCRIPTION
     assert [c.get("term") for c in old.findall(f"{ATOM}category")] == ["nlp", "语言模型"]
 
 

@@ -4,16 +4,14 @@ import re
 
 import pytest
 
+from _ext.katex_fonts import FACE, FOLDER, characters, unicode_range
+
 
 @pytest.fixture
 def formulas(site):
     s = site("_ext.katex")
-    s.write(
-        "conf.py",
-        (s.root / "conf.py").read_text(encoding="utf-8")
-        + 'html_math_renderer = "katex"\nnumfig = True\nmath_numfig = False\n'
-        + 'myst_enable_extensions = ["amsmath", "dollarmath"]\n',
-    )
+    s.configure('html_math_renderer = "katex"\nnumfig = True\nmath_numfig = False\n')
+    s.configure('myst_enable_extensions = ["amsmath", "dollarmath"]\n')
     s.write("index.md", "# 首页\n")
     return s
 
@@ -89,8 +87,7 @@ def test_several_lines_align(formulas):
 
 
 def test_chinese_text_and_macros_of_the_configuration(formulas):
-    conf = (formulas.root / "conf.py").read_text(encoding="utf-8")
-    formulas.write("conf.py", conf + 'katex_macros = {"\\\\RR": "\\\\mathbb{R}"}\n')
+    formulas.configure('katex_macros = {"\\\\RR": "\\\\mathbb{R}"}\n')
     formulas.write("index.md", "# 首页\n\n$x \\in \\RR \\text{，实数}$\n")
     build = formulas.build()
     assert build.code == 0, build.output
@@ -139,14 +136,94 @@ def test_latex_is_left_to_latex(formulas):
 
 def test_a_formula_is_rendered_once_and_again_when_what_it_depends_on_changes(formulas):
     formulas.write("index.md", "# 首页\n\n$x^2$\n\n$\\R$\n")
-    conf = (formulas.root / "conf.py").read_text("utf-8")
-    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "R"}' + "\n")
+    formulas.configure(r'katex_macros = {"\\R": "R"}' + "\n")
     assert formulas.build().code == 0
     (kept,) = (f for f in formulas.root.glob("_build/kept/katex/*/*") if "x^2" in f.read_text())
     kept.write_text('{"html": "kept"}', encoding="utf-8")
     formulas.write("index.md", "# 首页\n\n又 $x^2$\n\n$\\R$\n")
     assert "kept" in page(formulas.build())
-    formulas.write("conf.py", conf + r'katex_macros = {"\\R": "S"}' + "\n")
+    formulas.configure(r'katex_macros = {"\\R": "S"}' + "\n")
     html = page(formulas.build())
     assert "kept" not in html
     assert "<mi>S</mi>" in html
+
+
+# What the pages show in a font of KaTeX's: {"style weight 1px family": its characters}.  Chinese
+# in a formula is not KaTeX's, and U+200B takes no ink.
+SHOWN = """() => {
+  const shown = {};
+  for (const formula of document.querySelectorAll(".katex-html")) {
+    const walker = document.createTreeWalker(formula, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const e = walker.currentNode.parentElement;
+      if (e.closest(".cjk_fallback")) continue;
+      const { fontStyle, fontWeight, fontFamily } = getComputedStyle(e);
+      const font = `${fontStyle} ${fontWeight} 16px ${fontFamily.split(",")[0]}`;
+      shown[font] = (shown[font] ?? "") + walker.currentNode.data.replaceAll("\\u200b", "");
+    }
+  }
+  return shown;
+}"""
+SPECIMEN = """async (shown) => {
+  document.body.replaceChildren(...Object.entries(shown).map(([font, text]) => {
+    const line = document.createElement("p");
+    line.style.font = font;
+    line.append(...[...text].map((c) => Object.assign(document.createElement("b"), {
+      textContent: c, style: "font: inherit; white-space: pre"
+    })));
+    return line;
+  }));
+  document.body.getBoundingClientRect();
+  await document.fonts.ready;
+}"""
+
+
+def in_other_fonts(tab, shown):
+    """Return the characters that a browser does not take from the font they are to be in."""
+    tab.evaluate(SPECIMEN, {font: "".join(sorted(text)) for font, text in shown.items()})
+    devtools = tab.context.new_cdp_session(tab)
+    devtools.send("DOM.enable")
+    devtools.send("CSS.enable")
+    root = devtools.send("DOM.getDocument", {"depth": -1})["root"]["nodeId"]
+    found = devtools.send("DOM.querySelectorAll", {"nodeId": root, "selector": "p > b"})["nodeIds"]
+    wanted = [(font, char) for font, text in shown.items() for char in sorted(text)]
+    assert len(found) == len(wanted)
+    other = []
+    for node, (font, char) in zip(found, wanted, strict=True):
+        used = devtools.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+        if not all(one["isCustomFont"] for one in used) or not used:
+            other.append((font, char))
+    return other
+
+
+@pytest.mark.browser
+def test_every_sign_of_a_formula_is_in_a_font_of_katex(browser, built_site):
+    tab = browser.new_page()
+    shown = {}
+    for page in sorted(built_site.rglob("*.html")):
+        if "katex.min.css" in page.read_text("utf-8"):
+            tab.goto(page.as_uri())
+            last = page
+            for font, text in tab.evaluate(SHOWN).items():
+                shown.setdefault(font, set()).update(text)
+    tab.goto(last.as_uri())
+    assert {font.split("px ")[1] for font in shown} >= {"KaTeX_Main", "KaTeX_Math", "KaTeX_AMS"}
+    assert sum(map(len, shown.values())) > 200
+    assert in_other_fonts(tab, shown) == []
+    assert in_other_fonts(tab, {"normal 400 16px KaTeX_Main": {"a", "龘"}}) == [
+        ("normal 400 16px KaTeX_Main", "龘")
+    ]
+    tab.close()
+
+
+def test_the_halves_of_a_font_have_no_character_in_common():
+    faces = FACE.findall((FOLDER / "katex.min.css").read_text("utf-8"))
+    ranges = {re.search(r"fonts/(.*?)\.woff2", one)[1]: one.partition("range:")[2] for one in faces}
+    halved = [name for name in ranges if f"{name}-rest" in ranges]
+    assert len(halved) == 3
+    for name in halved:
+        first, rest = (ranges[half].rstrip("}") for half in (name, f"{name}-rest"))
+        assert not characters(first) & characters(rest)
+        for half in first, rest:
+            assert unicode_range(characters(half)) == half
+    assert {name for name in ranges if ranges[name]} == {*halved, *(f"{n}-rest" for n in halved)}

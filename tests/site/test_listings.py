@@ -47,40 +47,16 @@ CATEGORY = """
     ```{{chapter}}
     ```
 """
-ARTICLE = """\
----
-category: {category}
-date: {date}
-updated: {updated}
-description: {description}
-tags: [{tags}]
-prerequisites: [{prerequisites}]
----
-
-# {title}
-
-{body}
-"""
 
 
-def article(s, name, title="标题", **given):
-    values = {
-        "date": "2026-01-11",
-        "updated": "2026-01-11",
-        "description": "一句话。",
-        "tags": "词",
-        "prerequisites": "",
-        "body": "正文。",
-    }
-    values |= {"category": name.split("/")[0], "title": title} | given
-    s.write(f"{name}.md", ARTICLE.format(**values))
+def article(s, name, title="标题", body="正文。", **front):
+    s.article(name, f"# {title}\n\n{body}\n", **front)
 
 
 @pytest.fixture
 def notes(site, pytestconfig):
     s = site("_ext.listings", "_ext.feed")
-    conf = (s.root / "conf.py").read_text(encoding="utf-8")
-    s.write("conf.py", conf + CONF.format(templates=str(pytestconfig.rootpath / "_templates")))
+    s.configure(CONF.format(templates=str(pytestconfig.rootpath / "_templates")))
     s.write("index.md", INDEX)
     s.write("python/index.md", CATEGORY.format(name="python", title="Python 语言"))
     s.write("nlp/index.md", CATEGORY.format(name="nlp", title="自然语言处理"))
@@ -113,7 +89,7 @@ def links(html):
 def test_listing_is_newest_first_and_says_what_an_article_is(notes):
     article(notes, "python/old", "旧文", date="2026-01-11", updated="2026-02-01")
     article(notes, "python/b", "同日乙", date="2026-03-05", updated="2026-03-05")
-    article(notes, "nlp/a", "同日甲", date="2026-03-05", updated="2026-03-05", tags="词, n-gram")
+    article(notes, "nlp/a", "同日甲", date="2026-03-05", updated="2026-03-05", tags="[词, n-gram]")
     day = "2026-11-22"
     article(notes, "nlp/new", "新文 `super`", date=day, updated=day, description="甲 < 乙 & 丙")
     b = build(notes)
@@ -149,11 +125,8 @@ def test_site_without_articles_builds(notes):
 def test_broken_front_matter_is_left_to_the_contract(notes):
     article(notes, "nlp/good", "好")
     article(notes, "nlp/date", "坏日期", date="昨天")
-    article(notes, "nlp/tags", "坏标签", tags="1, 2")
-    mapping = ARTICLE.replace("[{tags}]", "{{词: 1}}")
-    values = {"category": "nlp", "date": "2026-01-11", "updated": "2026-01-11", "title": "坏"}
-    text = mapping.format(description="话。", prerequisites="", body="正文。", **values)
-    notes.write("nlp/mapping.md", text)
+    article(notes, "nlp/tags", "坏标签", tags="[1, 2]")
+    article(notes, "nlp/mapping", "坏映射", tags="{词: 1}")
     notes.write("nlp/bare.md", "---\ndate: 2026-01-11\n---\n\n# 无\n")
     assert listed(page(build(notes))) == ["好"]
 
@@ -162,10 +135,10 @@ def test_broken_front_matter_is_left_to_the_contract(notes):
 def test_changed_front_matter_reaches_every_page_that_shows_it(notes, jobs):
     for i in range(6):
         article(notes, f"python/p{i}", f"第 {i} 篇")
-    article(notes, "nlp/a", "甲", prerequisites="nlp/b")
+    article(notes, "nlp/a", "甲", prerequisites="[nlp/b]")
     article(notes, "nlp/b", "乙")
     build(notes, "-j", jobs)
-    article(notes, "nlp/b", "乙", description="换了的摘要。", tags="新标签")
+    article(notes, "nlp/b", "乙", description="换了的摘要。", tags="[新标签]")
     b = build(notes, "-j", jobs)
     for name in ("index", "nlp/index", "tags/新标签"):
         assert "换了的摘要。" in page(b, name), name
@@ -189,9 +162,9 @@ def test_changed_front_matter_reaches_every_page_that_shows_it(notes, jobs):
 
 def test_incremental_build_equals_a_fresh_one(notes):
     article(notes, "nlp/a", "甲")
-    article(notes, "nlp/b", "乙", tags="旧")
+    article(notes, "nlp/b", "乙", tags="[旧]")
     build(notes)
-    article(notes, "nlp/b", "丙", tags="新", prerequisites="nlp/a", date="2026-02-02")
+    article(notes, "nlp/b", "丙", tags="[新]", prerequisites="[nlp/a]", date="2026-02-02")
     article(notes, "nlp/c", "丁")
     b = build(notes)
     ours = {p.relative_to(b.outdir): p.read_bytes() for p in b.outdir.rglob("*.[hx]*ml")}
@@ -201,11 +174,7 @@ def test_incremental_build_equals_a_fresh_one(notes):
 
 
 def test_build_for_doctest_in_between_does_not_hide_a_change(notes):
-    notes.write(
-        "conf.py",
-        (notes.root / "conf.py").read_text(encoding="utf-8")
-        + 'extensions.append("sphinx.ext.doctest")\n',
-    )
+    notes.configure('extensions.append("sphinx.ext.doctest")\n')
     article(notes, "nlp/a", "甲")
     build(notes)
     article(notes, "nlp/a", "乙")
@@ -243,8 +212,7 @@ def setup(app):
             raise RuntimeError("died")
     app.connect("html-page-context", explode)
 """
-    conf = (notes.root / "conf.py").read_text(encoding="utf-8")
-    notes.write("conf.py", conf + bomb)
+    notes.configure(bomb)
     article(notes, "nlp/a", "甲")
     build(notes)
     article(notes, "nlp/a", "乙")
@@ -269,8 +237,8 @@ def test_body_edit_writes_its_page_and_chapter_and_no_edit_writes_none(notes):
 
 
 def test_tag_pages_list_their_articles_and_all_links_resolve(notes):
-    article(notes, "nlp/a", "甲", tags="语言模型, C++, R&D")
-    article(notes, "nlp/b", "乙", tags="语言模型")
+    article(notes, "nlp/a", "甲", tags="[语言模型, C++, R&D]")
+    article(notes, "nlp/b", "乙", tags="[语言模型]")
     b = build(notes)
     assert listed(page(b, "tags/语言模型")) == ["甲", "乙"]
     assert listed(page(b, "tags/c++")) == listed(page(b, "tags/r-d")) == ["甲"]
@@ -284,8 +252,8 @@ def test_tag_pages_list_their_articles_and_all_links_resolve(notes):
 
 
 def test_tags_that_would_share_a_page_are_reported(notes):
-    article(notes, "nlp/a", tags="PyTorch")
-    article(notes, "nlp/b", tags="pytorch")
+    article(notes, "nlp/a", tags="[PyTorch]")
+    article(notes, "nlp/b", tags="[pytorch]")
     b = notes.build()
     assert b.code == 1
     assert "tag 'pytorch' would share its page with 'PyTorch'" in b.output
@@ -307,7 +275,7 @@ def test_tag_names_its_page(tag, name):
 
 def test_header_stands_under_the_title(notes):
     article(notes, "nlp/b", "乙")
-    need = "nlp/b, 会写 Python 的类"
+    need = "[nlp/b, 会写 Python 的类]"
     article(
         notes,
         "nlp/long-name",
@@ -351,9 +319,9 @@ def test_reading_time(content, minutes):
 
 
 def test_learning_path_puts_prerequisites_first(notes):
-    article(notes, "python/z", "末", prerequisites="nlp/b")
+    article(notes, "python/z", "末", prerequisites="[nlp/b]")
     article(notes, "python/y", "首")
-    article(notes, "nlp/a", "甲", prerequisites="nlp/b")
+    article(notes, "nlp/a", "甲", prerequisites="[nlp/b]")
     article(notes, "nlp/b", "乙")
     b = build(notes)
     path = re.search(r'<ol class="learning-path">(.*?)</ol>', page(b), re.DOTALL).group(1)
@@ -367,8 +335,8 @@ def test_learning_path_puts_prerequisites_first(notes):
 
 
 def test_circle_of_prerequisites_is_reported(notes):
-    article(notes, "nlp/a", prerequisites="nlp/b")
-    article(notes, "nlp/b", prerequisites="nlp/a")
+    article(notes, "nlp/a", prerequisites="[nlp/b]")
+    article(notes, "nlp/b", prerequisites="[nlp/a]")
     b = notes.build()
     assert b.code == 1
     assert re.search(r"nlp/(\w)\.md: WARNING: prerequisites form a circle: nlp/\1 <- ", b.output)

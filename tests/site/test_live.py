@@ -18,15 +18,6 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds, on a machine that does other things too
 EXTENSIONS = ("_ext.contract", "_ext.katex", "_ext.last_good", "_ext.listings")
 PAGE = """\
----
-category: nlp
-date: 2026-01-11
-updated: 2026-01-11
-description: 一句话。
-tags: [词]
-prerequisites: []
----
-
 ({name})=
 # {title}
 
@@ -40,7 +31,7 @@ SNIPPET = "def one() -> int:\n    return {}\n"
 
 
 def article(s, name: str, title: str, body: str = "正文。") -> None:
-    s.write(f"nlp/{name}.md", PAGE.format(name=name, title=title, body=body))
+    s.article(f"nlp/{name}", PAGE.format(name=name, title=title, body=body))
     s.write(f"snippets/nlp/{name}.py", SNIPPET.format(1))
     s.write(f"tests/nlp/test_{name}.py", "")
 
@@ -49,17 +40,15 @@ def article(s, name: str, title: str, body: str = "正文。") -> None:
 def notes(site, monkeypatch):
     """A site of one article with the Makefile and the templates of the real one."""
     s = site(*EXTENSIONS)
-    conf = (s.root / "conf.py").read_text("utf-8")
-    conf = conf.replace('["**.md"]', '["index.md", "nlp/*.md"]')
-    conf += f"""
+    s.configure(f"""\
+include_patterns = ["index.md", "nlp/*.md"]
 html_math_renderer = "katex"
 html_title = "会跑的笔记"
 html_baseurl = "https://notes.example/"
 templates_path = [{str(ROOT / "_templates")!r}]
 html_sidebars = {{"**": ["globaltoc.html"]}}
 html_theme_options = {{"globaltoc_includehidden": True, "globaltoc_collapse": False}}
-"""
-    s.write("conf.py", conf)
+""")
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/index\n```\n")
     s.write("nlp/index.md", "(nlp)=\n# 语言\n\n```{chapter}\n```\n")
     s.write("snippets/nlp/__init__.py", "")

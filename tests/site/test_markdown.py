@@ -9,14 +9,6 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 ROOT = Path(__file__).parents[2]
 PAGE = """\
-    ---
-    category: nlp
-    date: 2026-01-11
-    updated: 2026-02-03
-    description: 一句话。
-    tags: [语言模型]
-    prerequisites: []
-    ---
     (one)=
     # 一 `x`
 
@@ -123,18 +115,16 @@ MODULE = """\
 def notes(site):
     ours = ["chinese", "contract", "doctests", "drawn", "katex", "listings", "markdown"]
     s = site(*(f"_ext.{name}" for name in [*ours, "numbering"]), "sphinx_design")
-    s.write(
-        "conf.py",
-        (s.root / "conf.py").read_text("utf-8")
-        + f"templates_path = [{str(ROOT / '_templates')!r}]\n"
-        + "html_math_renderer = 'katex'\nnumfig = True\nmath_numfig = False\n"
-        + "highlight_language = 'python'\n"
-        + "html_baseurl = 'https://notes.example/'\n",
+    s.configure(
+        f"templates_path = [{str(ROOT / '_templates')!r}]\n"
+        "html_math_renderer = 'katex'\nnumfig = True\nmath_numfig = False\n"
+        "highlight_language = 'python'\n"
+        "html_baseurl = 'https://notes.example/'\n"
     )
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/index\nglossary\n```\n\n```{articles}\n```\n")
     s.write("glossary.md", "# 术语\n\n```{glossary}\n指纹\nfingerprint\n  散列值。\n```\n")
     s.write("nlp/index.md", "---\ndescription: 这一类。\n---\n(nlp)=\n# 类\n\n```{chapter}\n```\n")
-    s.write("nlp/one.md", PAGE)
+    s.article("nlp/one", PAGE, updated="2026-02-03")
     s.write("nlp/two.md", "(two)=\n# 二\n\n正文。\n")
     s.write("snippets/nlp/__init__.py", "")
     s.write("snippets/nlp/one.py", MODULE)
@@ -166,7 +156,7 @@ def test_the_twin_of_a_page_that_is_gone_goes_too(notes):
     out = build(notes)
     assert (out / "nlp/two.md").is_file()
     (notes.root / "nlp/two.md").unlink()
-    notes.write("nlp/one.md", PAGE.replace("{ref}`two`", "那里"))
+    notes.article("nlp/one", PAGE.replace("{ref}`two`", "那里"))
     build(notes)
     assert not (out / "nlp/two.md").exists()
 

@@ -67,6 +67,11 @@ def test_every_other_line_keeps_its_number(changes):
     assert changes("x = (\n    1 +\n    a\n)\ny = 2\n") == {2: ["(1 - a", "(2) +"], 5: ["y = (3)"]}
 
 
+def test_an_article_that_is_none_is_refused():
+    with pytest.raises(SystemExit, match=r"there is no nlp/nosuch, only .*nlp/ngram"):
+        mutants["main"](1, 0, ["nlp/nosuch"])
+
+
 def test_a_job_that_dies_or_hangs_answers_nothing_and_is_ended(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ask, began = mutants["ask"], time.monotonic()

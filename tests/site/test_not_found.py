@@ -3,8 +3,7 @@
 
 def test_links_start_from_the_root_of_the_site(site):
     s = site("_ext.not_found")
-    conf = (s.root / "conf.py").read_text(encoding="utf-8")
-    s.write("conf.py", conf + "html_baseurl = 'https://notes.example/site/'\n")
+    s.configure("html_baseurl = 'https://notes.example/site/'\n")
     s.write("index.md", "# 首页\n")
     b = s.build()
     assert b.code == 0, b.output

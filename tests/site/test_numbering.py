@@ -17,8 +17,7 @@ def numbers(build, page):
 
 def test_every_page_starts_at_one_and_references_agree(site):
     s = site("_ext.numbering")
-    conf = (s.root / "conf.py").read_text(encoding="utf-8")
-    s.write("conf.py", conf + "numfig = True\n")
+    s.configure("numfig = True\n")
     s.write("dot.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
     s.write("index.md", "# 首页\n\n```{toctree}\none\ntwo\n```\n\n{numref}`d`\n")
     s.write("one.md", "# 一\n" + FIGURE.format(name="a") + FIGURE.format(name="b"))

@@ -34,11 +34,11 @@ def test_the_manifest_takes_in_what_is_there_and_keeps_what_moved(notes):
     ],
 )
 def test_an_address_that_leads_nowhere_fails_the_build(notes, line, fault):
-    notes.write("permalinks.txt", f"index\n{line}\n")
+    notes.write("permalinks.txt", f"index\n\n{line}\n")
     b = notes.build()
     assert b.code == 1
     assert fault in b.output
-    assert "permalinks.txt:2" in b.output
+    assert "permalinks.txt:3: WARNING" in b.output
 
 
 def test_a_changed_manifest_is_read_though_no_page_changed(notes):

@@ -63,10 +63,10 @@ def test_every_extension_says_that_it_may_run_in_parallel(name):
 def test_one_process_and_two_write_the_same_bytes(site):
     local = [f"_ext.{name}" for name in ("chinese", "katex", "last_good", "listings", "numbering")]
     s = site(*local, "_ext.search_texts", "_ext.search_zh", "_ext.permalinks", "_ext.feed")
-    conf = (s.root / "conf.py").read_text("utf-8") + 'html_math_renderer = "katex"\n'
-    conf += f"numfig = True\ntemplates_path = [{str(ROOT / '_templates')!r}]\n"
-    conf += 'html_sidebars = {"**": ["globaltoc.html"]}\nhtml_baseurl = "https://notes.example/"\n'
-    s.write("conf.py", conf)
+    s.configure('html_math_renderer = "katex"\nnumfig = True\n')
+    s.configure(f"templates_path = [{str(ROOT / '_templates')!r}]\n")
+    s.configure('html_sidebars = {"**": ["globaltoc.html"]}\n')
+    s.configure('html_baseurl = "https://notes.example/"\n')
     pages = [f"p{i}" for i in range(12)]
     s.write("index.md", "# 首页\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n")
     for i, page in enumerate(pages):

@@ -17,14 +17,6 @@ from _ext import verified
 
 ROOT = Path(__file__).parents[2]
 PAGE = """\
----
-category: nlp
-date: 2026-01-11
-updated: 2026-01-11
-description: 一句话。
-tags: [语言模型]
-prerequisites: []
----
 (one)=
 # 一
 
@@ -42,11 +34,10 @@ PASSING = "def test_f():\n    from snippets.nlp.one import f\n\n    assert f(1) 
 def notes(site):
     """Three articles that a build and a test run take for a whole site."""
     s = site("_ext.listings", "_ext.doctests", "_ext.verified")
-    conf = (s.root / "conf.py").read_text("utf-8")
-    s.write("conf.py", f"{conf}templates_path = [{str(ROOT / '_templates')!r}]\n")
+    s.configure(f"templates_path = [{str(ROOT / '_templates')!r}]\n")
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/one\nnlp/two\nnlp/three\n```\n")
     for name in ("one", "two", "three"):
-        s.write(f"nlp/{name}.md", PAGE.replace("(one)", f"({name})"))
+        s.article(f"nlp/{name}", PAGE.replace("(one)", f"({name})"))
         s.write(f"snippets/nlp/{name}.py", "from snippets.nlp.base import g\n\nf = g\n")
         s.write(f"tests/nlp/test_{name}.py", PASSING)
     s.write("snippets/nlp/__init__.py", "")
