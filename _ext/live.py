@@ -22,7 +22,7 @@ from sphinx_autobuild.build import Builder
 from sphinx_autobuild.utils import show_message
 
 OURS = {"__main__", "_ext", "snippets"}
-NEWS = "figures.drawn"  # the only file beneath _build that starts a build
+NEWS = Path("_build/live/figures.drawn")  # the only file beneath _build that starts a build
 
 
 class WarmBuilder(Builder):
@@ -30,7 +30,7 @@ class WarmBuilder(Builder):
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build, and say what made it necessary."""
-        os.environ["PREVIEW"] = "text" if {path.name for path in changed_paths} - {NEWS} else "all"
+        os.environ["PREVIEW"] = "text" if set(changed_paths) - {NEWS.resolve()} else "all"
         if changed_paths:
             names = sorted(os.path.relpath(path) for path in changed_paths)
             show_message(f"Detected changes ({', '.join(names)})")
@@ -56,22 +56,22 @@ def _build(arguments: list[str], sender: Connection) -> None:
     postponed = importlib.import_module("_ext.uses").postponed
     if postponed and os.fork() == 0:  # not a Process, for which its parent would wait
         try:
-            _draw(postponed, Path(arguments[-1]).parent)
+            _draw(postponed)
         finally:
             os._exit(0)
 
 
-def _draw(postponed: list[tuple], folder: Path) -> None:
+def _draw(postponed: list[tuple]) -> None:
     """Draw the figures that are out of date, and have them shown unless there are newer ones."""
     drawn = importlib.import_module("_ext.drawn")
-    turn = folder / "drawing"
+    turn = NEWS.with_suffix(".drawing")
     turn.write_text(str(os.getpid()))
     for question, arguments in postponed:
         if question is drawn.ingredients and turn.read_text() == str(os.getpid()):
             with suppress(Exception):  # the second build will fail in the same way, and say so
                 drawn.frames_of(arguments[0], question(*arguments)[0], arguments[1])
     if turn.read_text() == str(os.getpid()):
-        turn.replace(turn.with_name(NEWS))
+        turn.replace(NEWS)
 
 
 def _import(names: list[str]) -> None:

@@ -1,6 +1,7 @@
 """How long `make live` takes to show an edit: from the save to the page that a reload brings.
 
-Ten edits of pages and ten of snippets, one after the other, in a copy of the site.  `python -m
+Ten edits of pages and ten of the code of snippets, one after the other, in a copy of the site; the
+figures that such code draws come later, and are waited for before the next edit, but not counted.  `python -m
 benchmarks preview` prints each; the target is for all but the slowest of the twenty (p95).
 """
 
@@ -41,10 +42,21 @@ class Live:
     port: int
     log: Path
 
-    def get(self, docname: str) -> str:
-        """Return a page as it is served now."""
-        with urlopen(f"http://127.0.0.1:{self.port}/{docname}.html") as page:
-            return page.read().decode()
+    def get(self, name: str, suffix: str = ".html") -> str:
+        """Return a page, or another file, as it is served now."""
+        with urlopen(f"http://127.0.0.1:{self.port}/{name}{suffix}") as file:
+            return file.read().decode()
+
+    def rest(self) -> None:
+        """Wait until figures that had to be drawn again are shown, too."""
+        drawing = self.log.with_name("live") / "figures.drawing"
+        while drawing.exists() or self.is_building():
+            time.sleep(0.1)
+
+    def is_building(self) -> bool:
+        """Say whether the last build that has begun has not ended."""
+        log = self.log.read_text()
+        return log.rfind("Serving on") < log.rfind("Detected changes")
 
     def cpu(self) -> float:
         """CPU seconds of the server and of all builds that have ended, on Linux; elsewhere 0."""
@@ -97,8 +109,9 @@ def edit_snippet(tree: Path, docname: str, text: str) -> None:
     for node in ast.parse(source).body:
         if getattr(node, "name", None) == name:
             last = node.body[-1]
+            line = min(part.lineno for part in [last, *getattr(last, "decorator_list", [])])
             lines = source.splitlines(keepends=True)
-            lines.insert(last.lineno - 1, " " * last.col_offset + f"_ = '{text}'\n")
+            lines.insert(line - 1, " " * last.col_offset + f"_ = '{text}'\n")
             path.write_text("".join(lines), encoding="utf-8")
 
 
@@ -123,7 +136,7 @@ def seconds() -> Iterator[tuple[str, float, float]]:
         for i, (edit, name) in enumerate(edits):
             before = site.cpu()
             took = shown(site, name, edit, tree, f"edit{i}")
-            time.sleep(0.5)
+            site.rest()
             yield f"{edit.__name__} {name}", took, site.cpu() - before
 
 

@@ -16,7 +16,7 @@ from benchmarks.preview import live
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds, on a machine that does other things too
-EXTENSIONS = ("_ext.contract", "_ext.katex", "_ext.last_good", "_ext.listings")
+EXTENSIONS = ("_ext.contract", "_ext.drawn", "_ext.katex", "_ext.last_good", "_ext.listings")
 PAGE = """\
 ({name})=
 # {title}
@@ -52,6 +52,7 @@ html_theme_options = {{"globaltoc_includehidden": True, "globaltoc_collapse": Fa
     s.write("index.md", "# 首页\n\n```{toctree}\nnlp/index\n```\n")
     s.write("nlp/index.md", "(nlp)=\n# 语言\n\n```{chapter}\n```\n")
     s.write("snippets/nlp/__init__.py", "")
+    shutil.copytree(ROOT / "snippets/common", s.root / "snippets/common")
     article(s, "first", "第一篇")
     shutil.copy(ROOT / "Makefile", s.root)
     for name in "pyproject.toml", "constraints.txt":
@@ -95,6 +96,46 @@ def test_one_save_of_a_page_or_a_snippet_is_one_build(notes, served):
     time.sleep(2)
     assert builds(served) == 3
     assert listening(served.port) == ["127.0.0.1"], "nobody else can look"
+
+
+FIGURE = """
+
+def figure_one():
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(7.2, 3))
+    fig.text(0, 0, str(one()))
+    return fig
+"""
+DRAWN = """\
+```{drawn} snippets.nlp.first.figure_one
+:alt: 一个数
+图注。
+```
+"""
+
+
+def test_an_edit_shows_its_code_at_once_and_its_figures_when_they_are_drawn(notes):
+    article(notes, "first", "第一篇", DRAWN)
+    notes.write("snippets/nlp/first.py", SNIPPET.format(1) + FIGURE)
+    with live(notes.root) as server:
+        drawing = server.get("_images/nlp-first-figure_one", ".svg")
+        with connect(f"ws://127.0.0.1:{server.port}/websocket-reload") as socket_:
+            for number, code in (2, "0 + 7"), (4, "1 / 0"):
+                notes.write("snippets/nlp/first.py", SNIPPET.format(code) + FIGURE)
+                socket_.recv(timeout=PATIENCE)
+                assert builds(server) == number
+                assert f"return {code}" in re.sub("<[^>]*>", "", server.get("nlp/first"))
+                assert server.get("_images/nlp-first-figure_one", ".svg") == drawing
+                socket_.recv(timeout=PATIENCE)
+                assert builds(server) == number + 1
+                fails = "ZeroDivisionError" in server.log.read_text("utf-8")
+                assert fails == ("/ 0" in code)
+                before, drawing = drawing, server.get("_images/nlp-first-figure_one", ".svg")
+                assert (drawing == before) == fails
+            notes.write("snippets/nlp/first.py", SNIPPET.format(9) + FIGURE)
+            socket_.recv(timeout=PATIENCE)
+            assert ">9<" in server.get("_images/nlp-first-figure_one", ".svg"), "mended: at once"
 
 
 BROKEN = [
