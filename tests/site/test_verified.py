@@ -171,7 +171,8 @@ def test_runs_that_differ_make_no_stamp(key):
 
 
 def test_the_evidence_of_an_article_is_all_that_its_runs_read():
-    files = {str(path.relative_to(ROOT)) for path in verified.evidence("nlp/ngram", ROOT)}
+    found = verified.evidence("nlp/ngram", verified.Tree(ROOT))
+    files = {str(path.relative_to(ROOT)) for path in found}
     assert files >= {
         "nlp/ngram.md",
         "snippets/nlp/ngram/model.py",
@@ -188,7 +189,7 @@ def test_the_evidence_of_an_article_is_all_that_its_runs_read():
 
 def test_the_code_of_a_page_has_what_its_examples_open():
     def files(docname):
-        found = verified.code(docname, ROOT, ROOT / f"{docname}.md")
+        found = verified.code(docname, verified.Tree(ROOT), ROOT / f"{docname}.md")
         return {str(path.relative_to(ROOT)) for path in found}
 
     assert "tests/nlp/ngram_kenlm.json" in files("nlp/ngram")
