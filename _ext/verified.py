@@ -10,6 +10,7 @@ never tried or has failed bears no stamp, and clean builds have the same bytes w
 import datetime
 import hashlib
 import json
+import os
 import platform
 import re
 import sys
@@ -129,6 +130,17 @@ def digests(docnames: Iterable[str], root: Path) -> dict[str, str]:
     return found
 
 
+def states(root: Path) -> dict[str, tuple[int, int]]:
+    """Return when each file that evidence may hold was written, and its size."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        for path in (os.path.join(folder, name) for name in files):
+            stat = os.stat(path)
+            found[path] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
 def unchanged(before: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the digests that are the same now as before a run."""
     return dict(before.items() & digests(before, root).items())
@@ -174,7 +186,9 @@ def publish(html: Path) -> None:
 def begin(app: Sphinx, *_: object) -> None:
     """Take the digests before any page is read."""
     if isinstance(app.builder, StandaloneHTMLBuilder):
-        app.builder.evidence = digests(app.env.found_docs, Path(app.srcdir))  # type: ignore[attr-defined]
+        root = Path(app.srcdir)
+        app.builder.states = states(root)  # type: ignore[attr-defined]
+        app.builder.evidence = digests(app.env.found_docs, root)  # type: ignore[attr-defined]
 
 
 def overtaken(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -190,7 +204,9 @@ def overtaken(app: Sphinx, env: BuildEnvironment) -> list[str]:
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Note what the site shows, and stamp it."""
     if exception is None and isinstance(app.builder, StandaloneHTMLBuilder):
-        shown = unchanged(app.builder.evidence, Path(app.srcdir))  # type: ignore[attr-defined]
+        root, shown = Path(app.srcdir), app.builder.evidence  # type: ignore[attr-defined]
+        if states(root) != app.builder.states:  # type: ignore[attr-defined]
+            shown = unchanged(shown, root)
         text = json.dumps(shown, indent=1, sort_keys=True) + "\n"
         (app.outdir / ".evidence.json").write_text(text, encoding="utf-8")
         publish(Path(app.outdir))

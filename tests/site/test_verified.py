@@ -150,6 +150,15 @@ def test_what_changes_during_a_run_has_not_been_tried(notes):
     assert set(verified.unchanged(before, notes.root)) == {"nlp/one"}
 
 
+def test_what_changes_during_a_build_is_not_what_the_site_shows(notes):
+    conf = (notes.root / "conf.py").read_text("utf-8")
+    edit = 'Path(app.srcdir, "snippets/nlp/two.py").write_text("f = None\\n")'
+    hook = f"def setup(app):\n    app.connect('write-started', lambda app, builder: {edit})\n"
+    notes.write("conf.py", f"from pathlib import Path\n\n{conf}\n{hook}")
+    build = notes.build("html")
+    assert set(verified.read(build.outdir / ".evidence.json")) == {"nlp/one", "nlp/three"}
+
+
 def test_a_run_forgets_what_it_tried_and_keeps_the_rest(tmp_path):
     path = tmp_path / "pytest/verified.json"
     verified.note(path, ["a", "b", "c"], {"a": "1", "b": "2"})
