@@ -1,8 +1,9 @@
-"""What a page costs to build does not grow with the number of pages.
+"""What a page costs to build, in time and in memory, does not grow with the number of pages.
 
-Counted, not timed: how often each line of ours and of the templates runs in builds of N, 2 N and
-3 N articles.  A line that looks at every page for every page runs N² times, and so its counts rise
-faster from the second to the third build than from the first to the second.
+Counted, not timed: how many pages are in memory at once, and how often each line of ours and of the
+templates runs in builds of N, 2 N and 3 N articles.  A line that looks at every page for every page
+runs N² times, and so its counts rise faster from the second to the third build than from the first
+to the second.
 """
 
 import json
@@ -115,3 +116,36 @@ def test_no_line_runs_for_every_page_on_every_page(site):
             line for line in three if three[line] - two[line] > 1.2 * (two[line] - one[line]) + 3
         }
         assert grows == set()
+
+
+MEMORY = """
+import time
+from pathlib import Path
+
+import sphinx.builders
+
+sphinx.builders.make_chunks = lambda docnames, jobs: [[name] for name in docnames]
+resolved, waiting = [], []
+
+
+def note(app, doctree, docname):
+    resolved.append(docname)
+    waiting.append(len(resolved) - len(list(Path(app.outdir).glob("*.html"))))
+
+
+def setup(app):
+    app.connect("doctree-resolved", note)
+    app.connect("html-page-context", lambda *_: time.sleep(0.05))  # slower than what resolves them
+    app.connect("build-finished", lambda app, _: Path("most").write_text(str(max(waiting))))
+"""
+
+
+def test_pages_do_not_queue_up_in_memory(site):
+    s = site("_ext.memory")
+    s.write("conf.py", (s.root / "conf.py").read_text("utf-8") + MEMORY)
+    s.write("index.md", "# 首页\n\n```{toctree}\n:glob:\n*\n```\n")
+    for i in range(12):
+        s.write(f"p{i}.md", f"# 第 {i} 页\n")
+    build = s.build("html", "-j", "2")
+    assert build.code == 0, build.output
+    assert 1 <= int((s.root / "most").read_text("utf-8")) <= 4
