@@ -35,6 +35,7 @@ extensions = [
     "_ext.lean",
     "_ext.listings",
     "_ext.markdown",
+    "_ext.memory",
     "_ext.navigation",
     "_ext.not_found",
     "_ext.numbering",

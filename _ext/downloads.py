@@ -15,6 +15,7 @@ import re
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -66,10 +67,17 @@ logging.getLogger("matplotlib").setLevel("ERROR")"""
 Cell = dict[str, Any]
 
 
-def archive(docname: str, root: Path) -> bytes:
+@cache
+def tree_of(builder: StandaloneHTMLBuilder) -> verified.Tree:
+    """Return the files of ours, looked for once in a build."""
+    return verified.Tree(Path(builder.srcdir))
+
+
+def archive(docname: str, tree: verified.Tree) -> bytes:
     """Return the code of an article as a zip; the same files give the same bytes."""
+    root = tree.root
     plot = root / "snippets/common/plot.py"
-    files = {root / "LICENSE", plot, *verified.code(docname, root, root / f"{docname}.md", plot)}
+    files = {root / "LICENSE", plot, *verified.code(docname, tree, root / f"{docname}.md", plot)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(path for path in files if path.is_file()):
@@ -212,7 +220,7 @@ def cells(pieces: Iterator[Piece]) -> list[Cell]:
 def notebook(builder: StandaloneHTMLBuilder, docname: str, document: nodes.document) -> str:
     """Return the page as a notebook."""
     root, config = Path(builder.srcdir), builder.config
-    packed = archive(docname, root)
+    packed = archive(docname, tree_of(builder))
     with zipfile.ZipFile(io.BytesIO(packed)) as opened:
         texts = [opened.read(name).decode() for name in opened.namelist() if name[-3:] == ".py"]
     texts.append((root / f"{docname}.md").read_text(encoding="utf-8"))
@@ -258,7 +266,7 @@ def write(
         return
     path = Path(builder.get_output_path(page))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".zip").write_bytes(archive(page, Path(app.srcdir)))
+    path.with_suffix(".zip").write_bytes(archive(page, tree_of(builder)))
     if page in NO_NOTEBOOK:
         path.with_suffix(".ipynb").unlink(missing_ok=True)
     else:

@@ -25,8 +25,8 @@ def used_names(folder: Path) -> set[str]:
     """Return every class of the pages, and every word of the scripts, which may set one."""
     names: set[str] = set()
     for page in folder.rglob("*.html"):
-        for classes in set(re.findall(r'class="([^"]*)"', page.read_text(encoding="utf-8"))):
-            names.update(classes.split())
+        for classes in set(re.findall(rb'class="([^"]*)"', page.read_bytes())):
+            names.update(classes.decode().split())
     for script in (folder / "_static").rglob("*.js"):
         names.update(re.findall(r"[\w-]+", script.read_text(encoding="utf-8")))
     return names

@@ -84,25 +84,25 @@ class ArticleCount(SphinxRole):
 
 
 @cache
-def _known(builder: StandaloneHTMLBuilder) -> list[Article]:
-    """Return all articles as they are while pages are written, found once in a build."""
-    return articles(builder.env)
+def known(builder: StandaloneHTMLBuilder) -> dict[str, Article]:
+    """Return all articles by name as they are while pages are written, found once in a build."""
+    return {article.docname: article for article in articles(builder.env)}
 
 
 def render(builder: StandaloneHTMLBuilder, page: str, template: str, **select: str) -> str:
     """Render a template for `page`, given the articles of `category` or with `tag`."""
     env = builder.env
-    every = _known(builder)
+    every = known(builder)
     context = {
-        "article": next((a for a in every if a.docname == page), None),
-        "articles": [
+        "article": every.get(page),
+        "articles": lambda: [
             a
-            for a in every
+            for a in every.values()
             if select.get("category", a.category) == a.category
             and ("tag" not in select or select["tag"] in a.tags)
         ],
         "category": select.get("category"),
-        "tags": lambda: sorted(Counter(tag for a in every for tag in a.tags).items()),
+        "tags": lambda: sorted(Counter(tag for a in every.values() for tag in a.tags).items()),
         "learning_path": lambda: learning_path(env),
         "known": env.found_docs,
         "href": lambda target: builder.get_relative_uri(page, target),

@@ -20,10 +20,10 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
-from _ext.articles import articles, learning_path
+from _ext.articles import learning_path
 from _ext.drawn import drawing
 from _ext.katex import displayed
-from _ext.listings import template_block, template_inline
+from _ext.listings import known, template_block, template_inline
 
 SILENT = (
     nodes.comment,
@@ -277,12 +277,12 @@ class Twin:
 
     def listing(self, node: nodes.Element) -> str:
         """Return the head of an article, or a list of articles; a list of tags says nothing."""
-        every, select = articles(self.env), node["select"]
-        chosen = [a for a in every if select.get("category", a.category) == a.category]
+        every, select = known(self.builder), node["select"]
+        if node["template"] == "article-header.html":
+            return self.head(every[self.docname]) if self.docname in every else ""
+        chosen = [a for a in every.values() if select.get("category", a.category) == a.category]
         if node["template"] == "article-count.html":
             return f"{len(chosen)} 篇文章"
-        if node["template"] == "article-header.html":
-            return next((self.head(a) for a in every if a.docname == self.docname), "")
         listed = {"articles.html": chosen, "learning-path.html": learning_path(self.env)}
         uri = self.builder.get_relative_uri
         return "\n".join(

@@ -7,14 +7,15 @@ the pages of which all three digests are one and clears all others, so that what
 never tried or has failed bears no stamp, and clean builds have the same bytes whoever tested.
 """
 
-import ast
 import datetime
 import hashlib
 import json
+import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from sphinx.util.typing import ExtensionMetadata
 
 from _ext.articles import tests_of
 from _ext.contract import parse
+from _ext.kept import kept
 from _ext.markup import is_article
-from snippets.common.imports import closure, source_of
+from snippets.common.imports import imported_names, source_of
 
 NAMED = re.compile(r"\b(snippets(?:\.\w+)*)(?: import \(?([\w\s,.]*))?")
+FILE = re.compile(r"\w[\w.-]*\.\w+", re.ASCII)
 TIMINGS = re.compile(r"\bfrom benchmarks\.(\w+) import")
 STAMP = re.compile(r'(<p class="article-verified">)[^\n]*(</p>)')
 TEXT = "已验证：<time>{date}</time>，Python {python}，torch {torch}"
@@ -37,62 +40,104 @@ TEXT = "已验证：<time>{date}</time>，Python {python}，torch {torch}"
 
 def modules(text: str) -> Iterator[str]:
     """Yield every dotted name below `snippets` that a page or a test file may import."""
-    for base, names in NAMED.findall(text):
+    for base, names in dict.fromkeys(NAMED.findall(text)):
         for name in ["", *re.findall(r"\w+", names)]:
             parts = [*base.split("."), name]
             yield from (".".join(parts[:i]) for i in range(1, len(parts) + bool(name)))
 
 
-@cache
-def _imports(path: Path, modified: int) -> ast.Module:
-    found = [n for n in ast.walk(parse(path)) if isinstance(n, ast.Import | ast.ImportFrom)]
-    return ast.Module(body=[*found], type_ignores=[])
+class Tree:
+    """The files of ours as they are now: what articles share is looked for and read once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.source_of = cache(partial(source_of, root=root))
+        self.needs = cache(self._needs)
+        self.listed = cache(self._listed)
+        self.line = cache(self._line)
+
+    def _needs(self, module: str) -> list[str]:
+        """Return the modules of ours that a module imports itself, and the package it is in."""
+        path = self.source_of(module)
+        if path is None:
+            return []
+        parent = module.rpartition(".")[0]
+        package = module if path.name == "__init__.py" else parent
+
+        def names() -> list[str]:
+            every = sorted({parent, *imported_names(parse(path), package)})
+            return [name for name in every if name.partition(".")[0] == "snippets"]
+
+        made_from = [sys.version_info[:2], package, path.read_text(encoding="utf-8")]
+        return list(filter(self.source_of, kept(self.root, "imports", made_from, names)))
+
+    def _listed(self, folder: Path) -> tuple[dict[str, Path], set[Path]]:
+        """Return the files in a folder by name, and those of them that are no tests."""
+        files = {path.name: path for path in folder.glob("*") if path.is_file()}
+        return files, {path for name, path in files.items() if not name.startswith("test_")}
+
+    def _line(self, path: Path) -> str:
+        """Return the name of a file and a digest of what it holds."""
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        return f"{path.relative_to(self.root).as_posix()} {content}\n"
+
+    def closure(self, modules: set[str]) -> set[Path]:
+        """Return the files of modules of ours and of all that they import."""
+        found, waiting = set(modules), [*modules]
+        while waiting:
+            new = set(self.needs(waiting.pop())) - found
+            found |= new
+            waiting += new
+        return {path for path in map(self.source_of, found) if path}
 
 
-def imports(path: Path) -> ast.Module:
-    """Return the import statements of a file as it is now, read once for all articles."""
-    return _imports(path, path.stat().st_mtime_ns)
-
-
-def code(docname: str, root: Path, *users: Path) -> set[Path]:
+def code(docname: str, tree: Tree, *users: Path) -> set[Path]:
     """Return the files of ours that an article and its users name, import and read."""
+    root = tree.root
     own = root / "snippets" / docname.replace("-", "_")
     name = ".".join(own.relative_to(root).parts)
     text = "\n".join(path.read_text(encoding="utf-8") for path in users if path.is_file())
     timings = {root / f"benchmarks/{named}.py" for named in TIMINGS.findall(text)}
     timings |= {root / "benchmarks/__init__.py"} if timings else set()
     text += "\n".join(path.read_text(encoding="utf-8") for path in timings if path.is_file())
-    compared = root.joinpath("tests", own.parent.name).glob("*")
-    files = timings | {path for path in compared if path.name in text}
-    for module in {name, f"{name}_run", *modules(text)}:
-        if source_of(module, root) not in {None, *files}:
-            files |= set(closure(module, root, read=imports).values())
+    compared, _ = tree.listed(root / "tests" / own.parent.name)
+    files = timings | {compared[name] for name in compared.keys() & set(FILE.findall(text))}
+    files |= tree.closure({name, f"{name}_run", *modules(text)})
     common = root / "snippets/common"
-    data = common.glob("data/*") if common / "corpora.py" in files else ()
-    files |= {*own.parent.glob(f"{own.name}_run.json"), *own.rglob("*"), *data}
+    data = tree.listed(common / "data")[1] if common / "corpora.py" in files else ()
+    files |= {own.with_name(f"{own.name}_run.json"), *own.rglob("*"), *data}
     return {path for path in files if path.is_file() and "__pycache__" not in path.parts}
 
 
-def evidence(docname: str, root: Path) -> set[Path]:
+def evidence(docname: str, tree: Tree) -> set[Path]:
     """Return all files that the doctests and tests of an article depend on."""
-    page, tests = root / f"{docname}.md", root / tests_of(docname)
-    compared = {path for path in tests.parent.glob("*") if not path.name.startswith("test_")}
-    files = {page, tests, root / "conf.py", root / "tests/conftest.py", *compared}
-    return {path for path in files if path.is_file()} | code(docname, root, page, tests)
+    root, tests = tree.root, tree.root / tests_of(docname)
+    page = root / f"{docname}.md"
+    files = {page, tests, root / "conf.py", root / "tests/conftest.py"}
+    files |= tree.listed(tests.parent)[1]
+    return {path for path in files if path.is_file()} | code(docname, tree, page, tests)
 
 
 def digests(docnames: Iterable[str], root: Path) -> dict[str, str]:
     """Return a digest of the evidence of each article of which all modules can be read."""
-    found = {}
+    found, tree = {}, Tree(root)
     for docname in filter(is_article, docnames):
-        digest = hashlib.sha256()
         try:
-            for path in sorted(evidence(docname, root)):
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+            lines = sorted(map(tree.line, evidence(docname, tree)))
         except SyntaxError:
             continue
-        found[docname] = digest.hexdigest()
+        found[docname] = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return found
+
+
+def states(root: Path) -> dict[str, tuple[int, int]]:
+    """Return when each file that evidence may hold was written, and its size."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        for path in (os.path.join(folder, name) for name in files):
+            stat = os.stat(path)
+            found[path] = (stat.st_mtime_ns, stat.st_size)
     return found
 
 
@@ -141,7 +186,9 @@ def publish(html: Path) -> None:
 def begin(app: Sphinx, *_: object) -> None:
     """Take the digests before any page is read."""
     if isinstance(app.builder, StandaloneHTMLBuilder):
-        app.builder.evidence = digests(app.env.found_docs, Path(app.srcdir))  # type: ignore[attr-defined]
+        root = Path(app.srcdir)
+        app.builder.states = states(root)  # type: ignore[attr-defined]
+        app.builder.evidence = digests(app.env.found_docs, root)  # type: ignore[attr-defined]
 
 
 def overtaken(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -157,7 +204,9 @@ def overtaken(app: Sphinx, env: BuildEnvironment) -> list[str]:
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Note what the site shows, and stamp it."""
     if exception is None and isinstance(app.builder, StandaloneHTMLBuilder):
-        shown = unchanged(app.builder.evidence, Path(app.srcdir))  # type: ignore[attr-defined]
+        root, shown = Path(app.srcdir), app.builder.evidence  # type: ignore[attr-defined]
+        if states(root) != app.builder.states:  # type: ignore[attr-defined]
+            shown = unchanged(shown, root)
         text = json.dumps(shown, indent=1, sort_keys=True) + "\n"
         (app.outdir / ".evidence.json").write_text(text, encoding="utf-8")
         publish(Path(app.outdir))

@@ -18,6 +18,8 @@ from _ext import downloads
 from _ext.articles import NO_NOTEBOOK
 from _ext.doctests import FLAGS
 from _ext.markup import is_article
+from _ext.verified import Tree
+from snippets.common.imports import closure
 
 ROOT = Path(__file__).parents[2]
 ARTICLES = sorted(
@@ -95,7 +97,7 @@ def test_an_archive_is_complete(built_site, tmp_path, docname):
     files = [name.removesuffix(".py") for name in names if name.endswith(".py")]
     modules = {name.removesuffix("/__init__").replace("/", ".") for name in files}
     ours = [name for name in modules if name.startswith("snippets") and ".demo." not in name]
-    needed = {name for module in ours for name in downloads.verified.closure(module, ROOT)}
+    needed = {name for module in ours for name in closure(module, ROOT)}
     assert needed <= modules
 
 
@@ -122,9 +124,9 @@ def test_an_unpacked_module_runs_by_itself(built_site, tmp_path):
 
 
 def test_the_same_code_is_packed_to_the_same_bytes(tmp_path):
-    first = downloads.archive("nlp/ngram", ROOT)
+    first = downloads.archive("nlp/ngram", Tree(ROOT))
     os.utime(ROOT / "snippets/nlp/ngram/tokens.py")
-    assert downloads.archive("nlp/ngram", ROOT) == first
+    assert downloads.archive("nlp/ngram", Tree(ROOT)) == first
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
 
 

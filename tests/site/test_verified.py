@@ -141,6 +141,15 @@ def test_what_changes_during_a_run_has_not_been_tried(notes):
     assert set(verified.unchanged(before, notes.root)) == {"nlp/one"}
 
 
+def test_what_changes_during_a_build_is_not_what_the_site_shows(notes):
+    conf = (notes.root / "conf.py").read_text("utf-8")
+    edit = 'Path(app.srcdir, "snippets/nlp/two.py").write_text("f = None\\n")'
+    hook = f"def setup(app):\n    app.connect('write-started', lambda app, builder: {edit})\n"
+    notes.write("conf.py", f"from pathlib import Path\n\n{conf}\n{hook}")
+    build = notes.build("html")
+    assert set(verified.read(build.outdir / ".evidence.json")) == {"nlp/one", "nlp/three"}
+
+
 def test_a_run_forgets_what_it_tried_and_keeps_the_rest(tmp_path):
     path = tmp_path / "pytest/verified.json"
     verified.note(path, ["a", "b", "c"], {"a": "1", "b": "2"})
@@ -162,7 +171,8 @@ def test_runs_that_differ_make_no_stamp(key):
 
 
 def test_the_evidence_of_an_article_is_all_that_its_runs_read():
-    files = {str(path.relative_to(ROOT)) for path in verified.evidence("nlp/ngram", ROOT)}
+    found = verified.evidence("nlp/ngram", verified.Tree(ROOT))
+    files = {str(path.relative_to(ROOT)) for path in found}
     assert files >= {
         "nlp/ngram.md",
         "snippets/nlp/ngram/model.py",
@@ -179,7 +189,7 @@ def test_the_evidence_of_an_article_is_all_that_its_runs_read():
 
 def test_the_code_of_a_page_has_what_its_examples_open():
     def files(docname):
-        found = verified.code(docname, ROOT, ROOT / f"{docname}.md")
+        found = verified.code(docname, verified.Tree(ROOT), ROOT / f"{docname}.md")
         return {str(path.relative_to(ROOT)) for path in found}
 
     assert "tests/nlp/ngram_kenlm.json" in files("nlp/ngram")
