@@ -2,7 +2,8 @@
 
 Of the style sheets that is each rule for a class which stands in no page and no script: most of
 Bootstrap, of Font Awesome, whose place icons.css takes, and of sphinx-design.  Of the scripts it is
-what the theme tells the browser's console, and the source maps go altogether.
+what the theme tells the browser's console, and that it measures every box of code, which would lay
+out the whole page at once (site.js watches those that come into sight).  Source maps go altogether.
 """
 
 import re
@@ -18,7 +19,9 @@ FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}")
 RULE = re.compile(r"(?<=[{}])([^{}@]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.([A-Za-z_][\w-]*)")
 EITHER = re.compile(r":(?:not|is|where)\([^)]*\)?")  # says nothing of what must be there
-SAID = re.compile(r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)')
+SAID = r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)'
+MEASURED = r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
+IDLE = re.compile(f"{SAID}|{MEASURED}")
 
 
 def used_names(folder: Path) -> set[str]:
@@ -52,7 +55,7 @@ def _trim(app: Sphinx, exception: Exception | None) -> None:
     for file in (static / name for name in STYLES):
         file.write_text(trimmed(file.read_text(encoding="utf-8"), names), encoding="utf-8")
     for file in (static / SCRIPT, Path(app.outdir, "search.html")):
-        file.write_text(SAID.sub("void 0", file.read_text(encoding="utf-8")), encoding="utf-8")
+        file.write_text(IDLE.sub("void 0", file.read_text(encoding="utf-8")), encoding="utf-8")
     for file in static.rglob("*.map"):
         file.unlink()
     shutil.rmtree(static / "vendor/fontawesome", ignore_errors=True)

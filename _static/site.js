@@ -1,5 +1,5 @@
-// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, and
-// paper is white and shows what is folded away on the screen.
+// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, a link
+// lands where it points, and paper is white and shows what is folded away on the screen.
 
 // A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
@@ -11,6 +11,14 @@ const observer = new ResizeObserver((entries) => {
 document
   .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
   .forEach((box) => observer.observe(box));
+
+// What is above a target was as high as guessed when the browser went there; by now it is laid out.
+const land = () =>
+  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector(":target")?.scrollIntoView()));
+window.navigation?.addEventListener("navigate", ({ hashChange, navigationType }) => {
+  if (hashChange && navigationType !== "traverse") land();
+});
+if (performance.getEntriesByType("navigation")[0]?.type === "navigate") land();
 
 addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector(".theme-switch-button[aria-expanded=true]");

@@ -155,6 +155,7 @@ def test_offline_within_the_window_and_one_search_button(visit, built_site, widt
     for name in pages(built_site):
         tab = visit(name, width)
         tab.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        tab.add_style_tag(content="section, .highlight { content-visibility: visible !important }")
         # The observer that makes scrolling boxes focusable speaks once per frame.
         tab.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
         if found := tab.troubles + tab.evaluate(LAYOUT):
