@@ -8,9 +8,14 @@ const observer = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-document
-  .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
-  .forEach((box) => observer.observe(box));
+const boxes = document.querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container");
+const watch = () =>
+  boxes.forEach((box) => {
+    observer.unobserve(box);
+    observer.observe(box);
+  });
+watch();
+document.fonts.addEventListener("loadingdone", watch); // the same formula is wider in its own font
 
 // What is above a target was as high as guessed when the browser went there; by now it is laid out.
 const land = () =>

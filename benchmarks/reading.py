@@ -57,11 +57,15 @@ OBSERVE = """
     }
   };
   addEventListener("DOMContentLoaded", async () => (reading.formulas = await settled()));
-  // A formula that waits, and one that does although it is in the window.
-  const skipped = (e) => e.checkVisibility() && !e.checkVisibility({ contentVisibilityAuto: true });
-  const missing = () => [...document.querySelectorAll(".katex")].filter(skipped).some((e) => {
-    while (skipped(e)) e = e.parentElement;
-    const { top, bottom } = e.getBoundingClientRect();
+  // Is there a box in the window that waits, as if it were far away, with a formula in it?  The
+  // browser tells which boxes wait; to ask for each formula would lay it out.
+  const waiting = new Set();
+  document.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
+    if (skipped && target.querySelector(".katex")) waiting.add(target);
+    else waiting.delete(target);
+  }, true);
+  const missing = () => [...waiting].some((box) => {
+    const { top, bottom } = box.getBoundingClientRect();
     return top < innerHeight && bottom > 0;
   });
 """

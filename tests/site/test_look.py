@@ -156,7 +156,8 @@ def test_offline_within_the_window_and_one_search_button(visit, built_site, widt
         tab = visit(name, width)
         tab.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
         tab.add_style_tag(content="section, .highlight { content-visibility: visible !important }")
-        # The observer that makes scrolling boxes focusable speaks once per frame.
+        # What makes scrolling boxes focusable speaks once per frame, and when fonts have come.
+        tab.evaluate("document.body.offsetHeight && document.fonts.ready.then(() => 0)")
         tab.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
         if found := tab.troubles + tab.evaluate(LAYOUT):
             wrong[name] = found

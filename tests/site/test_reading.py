@@ -149,10 +149,11 @@ def test_what_waits_has_about_the_height_that_it_will_have(browser, built_site):
     assert all(abs(guess - high) < 250 for guess, high in sections)
 
 
-def test_the_theme_does_not_measure_every_box(built_site):
+def test_the_theme_neither_measures_nor_seeks_in_the_whole_page(built_site):
     """It would lay out the page that we took care to leave for later."""
-    script = (built_site / "_static/scripts/pydata-sphinx-theme.js").read_text("utf-8")
-    assert 'addEventListener("load",' not in script
+    scripts = built_site / "_static/scripts"
+    assert 'addEventListener("load",' not in (scripts / "pydata-sphinx-theme.js").read_text("utf-8")
+    assert '.join(", "))' not in (scripts / "sphinx-book-theme.js").read_text("utf-8")
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
