@@ -75,6 +75,7 @@ def test_a_link_into_a_page_lands_on_its_target(browser, built_site, width):
     for anchor in anchors[5:30:6]:
         tab.goto("about:blank")
         tab.goto(page + anchor)
+        tab.wait_for_timeout(400)
         if (px := tab.evaluate(GONE, None)) > 4:
             missed[f"opened at {anchor}"] = px
     tab.close()
