@@ -2,7 +2,9 @@
 
 Of the style sheets that is each rule for a class which stands in no page and no script: most of
 Bootstrap, of Font Awesome, whose place icons.css takes, and of sphinx-design.  Of the scripts it is
-what the theme tells the browser's console, and the source maps go altogether.
+what the theme tells the browser's console, and that it measures every box of code, which would lay
+out the whole page at once (site.js watches those that come into sight), and that it looks through
+all elements for notes in the margin, which no page has.  Source maps go altogether.
 """
 
 import re
@@ -13,12 +15,17 @@ from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
-SCRIPT = "scripts/pydata-sphinx-theme.js"
+SCRIPTS = ("scripts/pydata-sphinx-theme.js", "scripts/sphinx-book-theme.js")
 FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}")
 RULE = re.compile(r"(?<=[{}])([^{}@]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.([A-Za-z_][\w-]*)")
 EITHER = re.compile(r":(?:not|is|where)\([^)]*\)?")  # says nothing of what must be there
-SAID = re.compile(r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)')
+SAID = r'console\.(?:log|info|debug)\((?:"[^"]*"|`[^`]*`)\)'
+MEASURED = r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
+SOUGHT = (
+    r'document\.querySelectorAll\(\w+\.join\(", "\)\)\.forEach\(\(\w+=>\{\w+\.observe\(\w+\)\}\)\)'
+)
+IDLE = re.compile(f"{SAID}|{MEASURED}|{SOUGHT}")
 
 
 def used_names(folder: Path) -> set[str]:
@@ -46,13 +53,13 @@ def trimmed(style: str, names: set[str]) -> str:
 def _trim(app: Sphinx, exception: Exception | None) -> None:
     """Rewrite the files that are useful in part, remove those that are not at all."""
     static = Path(app.outdir, "_static")
-    if exception is not None or not (static / SCRIPT).is_file():
+    if exception is not None or not (static / SCRIPTS[0]).is_file():
         return
     names = used_names(Path(app.outdir))
     for file in (static / name for name in STYLES):
         file.write_text(trimmed(file.read_text(encoding="utf-8"), names), encoding="utf-8")
-    for file in (static / SCRIPT, Path(app.outdir, "search.html")):
-        file.write_text(SAID.sub("void 0", file.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in (*(static / name for name in SCRIPTS), Path(app.outdir, "search.html")):
+        file.write_text(IDLE.sub("void 0", file.read_text(encoding="utf-8")), encoding="utf-8")
     for file in static.rglob("*.map"):
         file.unlink()
     shutil.rmtree(static / "vendor/fontawesome", ignore_errors=True)

@@ -1,5 +1,5 @@
-// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, and
-// paper is white and shows what is folded away on the screen.
+// Services to the reader: the keyboard reaches every box that scrolls and leaves the open menu, a link
+// lands where it points, and paper is white and shows what is folded away on the screen.
 
 // A box takes part in the tab order only while it does scroll sideways.
 const observer = new ResizeObserver((entries) => {
@@ -8,9 +8,22 @@ const observer = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-document
-  .querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container")
-  .forEach((box) => observer.observe(box));
+const boxes = document.querySelectorAll(".formula, .highlight pre, .pst-scrollable-table-container");
+const watch = () =>
+  boxes.forEach((box) => {
+    observer.unobserve(box);
+    observer.observe(box);
+  });
+watch();
+document.fonts.addEventListener("loadingdone", watch); // the same formula is wider in its own font
+
+// What is above a target was as high as guessed when the browser went there; by now it is laid out.
+const land = () =>
+  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector(":target")?.scrollIntoView()));
+window.navigation?.addEventListener("navigate", ({ hashChange, navigationType }) => {
+  if (hashChange && navigationType !== "traverse") land();
+});
+if (performance.getEntriesByType("navigation")[0]?.type === "navigate") land();
 
 addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector(".theme-switch-button[aria-expanded=true]");

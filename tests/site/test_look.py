@@ -155,7 +155,9 @@ def test_offline_within_the_window_and_one_search_button(visit, built_site, widt
     for name in pages(built_site):
         tab = visit(name, width)
         tab.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-        # The observer that makes scrolling boxes focusable speaks once per frame.
+        tab.add_style_tag(content="section, .highlight { content-visibility: visible !important }")
+        # What makes scrolling boxes focusable speaks once per frame, and when fonts have come.
+        tab.evaluate("document.body.offsetHeight && document.fonts.ready.then(() => 0)")
         tab.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
         if found := tab.troubles + tab.evaluate(LAYOUT):
             wrong[name] = found

@@ -5,7 +5,9 @@ import re
 from urllib.request import urlopen
 
 import pytest
+from pygments.token import STANDARD_TYPES
 
+from _ext.plain import PLAIN
 from benchmarks import reading
 
 COUNTED = ("bytes", "shift", "console", "foreign", "failed")
@@ -19,10 +21,65 @@ def test_the_longest_pages_are_light_still_and_silent(browser, built_site):
         for page in (*reading.pages(built_site)[: reading.PAGES], "index.html", "search.html"):
             found = reading.read(browser, f"{address}/{page}")
             limits = {name: reading.TARGETS[name] for name in COUNTED}
-            limits |= {name: SLOWER * reading.TARGETS[name] for name in ("formulas",)}
+            limits |= {name: SLOWER * reading.TARGETS[name] for name in ("formulas", "jump")}
             if missed := {n: found[n] for n, limit in limits.items() if found[n] > limit}:
                 over[page] = missed
     assert not over
+
+
+OPEN = """() => {
+  const all = [...document.querySelectorAll(".katex, .highlight")];
+  const boxes = all.filter((e) => e.checkVisibility()); // less what is folded away
+  const laid = boxes.filter((e) => e.checkVisibility({ contentVisibilityAuto: true }));
+  return [boxes.length, laid.length];
+}"""
+ELEMENTS = "document.querySelectorAll('*').length"
+
+
+@pytest.mark.browser
+def test_what_is_far_away_is_not_laid_out_before_one_comes_near(browser, built_site):
+    """Formulas and code of a long page wait; nobody measures them all, and paper shows them all."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    for name in reading.pages(built_site)[: reading.PAGES]:
+        tab.goto(f"{built_site.as_uri()}/{name}", wait_until="load")
+        everything, laid = tab.evaluate(OPEN)
+        assert 0 < laid < everything / 4, (name, laid, everything)
+        assert tab.evaluate(ELEMENTS) < 32_000, name
+        tab.emulate_media(media="print")
+        assert tab.evaluate(OPEN) == [everything, everything], name
+        tab.emulate_media(media="screen")
+    tab.close()
+
+
+GONE = """async (hash) => {
+  if (hash) location.hash = hash;
+  await new Promise((done) => setTimeout(done, 200));
+  const target = document.querySelector(":target");
+  const padding = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop);
+  const room = document.documentElement.scrollHeight - innerHeight - scrollY;
+  return room < 2 ? 0 : Math.abs(target.getBoundingClientRect().top - padding);
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_link_into_a_page_lands_on_its_target(browser, built_site, width):
+    """However wrong the guessed heights of what is above it may be."""
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    page = f"{built_site.as_uri()}/nlp/ngram.html"
+    tab.goto(page)
+    links = "[...document.querySelectorAll('.bd-article .headerlink')].map((a) => a.hash)"
+    anchors = tab.evaluate(links)
+    anchors = anchors[-1:0:-2] + anchors[::2]  # upwards, then downwards between them
+    missed = {anchor: px for anchor in anchors if (px := tab.evaluate(GONE, anchor)) > 4}
+    for anchor in anchors[5:30:6]:
+        tab.goto("about:blank")
+        tab.goto(page + anchor)
+        tab.wait_for_timeout(400)
+        if (px := tab.evaluate(GONE, None)) > 4:
+            missed[f"opened at {anchor}"] = px
+    tab.close()
+    assert not missed
 
 
 @pytest.mark.browser
@@ -72,6 +129,43 @@ def test_no_page_is_heavy(built_site):
         if sum(size[one] for one in files) > 250_000:  # leaves room for the fonts of formulas
             heavy[page] = sum(size[one] for one in files)
     assert not heavy
+
+
+@pytest.mark.browser
+def test_what_waits_has_about_the_height_that_it_will_have(browser, built_site):
+    """Else the scroll bar would jump: 250 px of a section, and 1 % of a page of code and text."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(f"{built_site.as_uri()}/nlp/ngram.html")
+    tab.add_style_tag(content="section, .highlight { content-visibility: visible !important }")
+    found = tab.evaluate(
+        """() => [...document.querySelectorAll("section[style], .highlight")].map((e) => {
+          const guess = parseFloat(getComputedStyle(e).containIntrinsicBlockSize.split(" ").pop());
+          return [e.className === "highlight", guess, e.getBoundingClientRect().height];
+        })"""
+    )
+    tab.close()
+    assert all(abs(guess - high) < 1 for code, guess, high in found if code)
+    sections = [(guess, high) for code, guess, high in found if not code]
+    assert sections
+    assert all(abs(guess - high) < 250 for guess, high in sections)
+
+
+def test_the_theme_neither_measures_nor_seeks_in_the_whole_page(built_site):
+    """It would lay out the page that we took care to leave for later."""
+    scripts = built_site / "_static/scripts"
+    assert 'addEventListener("load",' not in (scripts / "pydata-sphinx-theme.js").read_text("utf-8")
+    assert '.join(", "))' not in (scripts / "sphinx-book-theme.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_no_element_is_made_of_code_that_has_no_colour_of_its_own(built_site, mode):
+    css = (built_site / "_static/pygments.css").read_text("utf-8")
+    rule = rf'data-theme="{mode}"] \.highlight( \.\w+)? \{{ (?:background: \S+; )?(.*) \}}'
+    style = dict(re.findall(rule, css))
+    for kind in PLAIN:
+        assert style.get(f" .{STANDARD_TYPES[kind]}", style[""]) == style[""], kind
+    for page in reading.pages(built_site):
+        assert not re.search(r'<span class="(?:n|nn|p|w)">', (built_site / page).read_text("utf-8"))
 
 
 def test_nothing_is_published_that_no_page_fetches(built_site):
