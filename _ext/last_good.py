@@ -6,6 +6,7 @@ page as it was.  A page that has no earlier form is written as well as it can be
 """
 
 import logging
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.util.logging import get_node_location
 from sphinx.util.typing import ExtensionMetadata
+
+from _ext.uses import is_edit
 
 SYNTAX = {  # of MyST, which calls all of them warnings
     "directive_body",
@@ -63,6 +66,21 @@ class LastGood(StandaloneHTMLBuilder):
         spoilt = "spoilt" in self.env.metadata.get(pagename, ())
         if not (spoilt and Path(self.get_output_path(pagename)).exists()):
             super().handle_page(pagename, addctx, *args, **rest)
+
+    def load_indexer(self, docnames: Set[str]) -> None:
+        """Load the search index, which the preview of an edit leaves as it is."""
+        if not is_edit():
+            super().load_indexer(docnames)
+
+    def index_page(self, pagename: str, doctree: nodes.document, title: str) -> None:
+        """Add a page to it."""
+        if not is_edit():
+            super().index_page(pagename, doctree, title)
+
+    def dump_search_index(self) -> None:
+        """Write it."""
+        if not is_edit():
+            super().dump_search_index()
 
 
 def listen(app: Sphinx) -> None:

@@ -7,6 +7,7 @@ A save is one build.  Where figures have to be drawn again, it shows the old one
 drawn meanwhile, and a second build puts them, all together, in their places.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -51,6 +52,8 @@ class WarmBuilder(Builder):
 
 def _build(arguments: list[str], sender: Connection) -> None:
     """Run Sphinx, send the names of the libraries it has imported, leave the figures to another."""
+    if os.environ["PREVIEW"] == "text":
+        gc.disable()  # it looks through all libraries, and the memory is given back in a moment
     sphinx_build(arguments)
     sender.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
     postponed = importlib.import_module("_ext.uses").postponed

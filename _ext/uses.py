@@ -56,18 +56,19 @@ def use(
     """
     key = question, arguments
     former = _former(env).get(env.docname, {}).get(key)
-    found = former if former and (_postponed() or former.is_fresh()) else _ask(question, arguments)
+    found = former if former and (is_edit() or former.is_fresh()) else _ask(question, arguments)
     _uses(env).setdefault(env.docname, {})[key] = found
     return found.answer
 
 
-def _postponed() -> bool:
+def is_edit() -> bool:
+    """Say whether this build is the preview of an edit, which is to be quick."""
     return os.environ.get("PREVIEW") == "text"
 
 
 def note_postponed(app: Sphinx, exception: Exception | None) -> None:
     """Remember for the preview which questions, with their arguments, are still to be asked."""
-    if _postponed():
+    if is_edit():
         all_uses = _uses(app.env).values()
         postponed[:] = [key for uses in all_uses for key in uses if not uses[key].is_fresh()]
 
@@ -84,7 +85,7 @@ def _former(env: BuildEnvironment) -> dict[str, dict[tuple, Use]]:
 
 def changed(app: Sphinx, env: BuildEnvironment, *sets: set[str]) -> list[str]:
     """Name the pages that would be told something else now."""
-    if _postponed():
+    if is_edit():
         return []
     return [docname for docname, uses in _uses(env).items() if not _hold(uses)]
 

@@ -50,8 +50,10 @@ class Live:
     def rest(self) -> None:
         """Wait until figures that had to be drawn again are shown, too."""
         drawing = self.log.with_name("live") / "figures.drawing"
-        while drawing.exists() or self.is_building():
+        quiet = 0
+        while quiet < 5:  # the build that shows them begins a moment after they are drawn
             time.sleep(0.1)
+            quiet = 0 if drawing.exists() or self.is_building() else quiet + 1
 
     def is_building(self) -> bool:
         """Say whether the last build that has begun has not ended."""
