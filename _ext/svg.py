@@ -23,6 +23,7 @@ from unicodedata import east_asian_width
 import matplotlib
 from matplotlib.backends import backend_svg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from snippets.common import plot
 
@@ -133,6 +134,14 @@ class _Renderer(backend_svg.RendererSVG):
             width, _, _ = self._measure(piece, is_formula, prop)
             x += width * math.cos(math.radians(angle))
             y -= width * math.sin(math.radians(angle))
+
+
+    def _get_clip_attrs(self, gc):
+        """Clip to a millionth of a point, for layouts vary by less, and the name would tell."""
+        box = gc.get_clip_rectangle()
+        if box is not None:
+            gc.set_clip_rectangle(Bbox.from_bounds(*(round(value, 6) for value in box.bounds)))
+        return super()._get_clip_attrs(gc)
 
 
 def _pieces(s: str, ismath: bool) -> Iterator[tuple[str, bool]]:

@@ -598,6 +598,17 @@ def test_what_would_look_wrong_raises(do, message):
     assert message in f"{caught.typename}: {caught.value}"
 
 
+def test_a_layout_that_differs_in_its_last_digit_gives_the_same_bytes():
+    def make(left):
+        fig = Figure(figsize=(7.2, 3))
+        fig.set_layout_engine("none")
+        fig.add_axes((left, 0.1, 0.8, 0.8)).plot([1, 2])
+        return fig
+
+    drawn = [svg.draw(lambda left=left: make(left))[0] for left in (0.1, 0.1 + 1e-15)]
+    assert drawn[0] == drawn[1]
+
+
 def test_two_drawings_have_the_same_bytes_and_no_date():
     first, second = svg.draw(chinese), svg.draw(chinese)
     assert first == second
