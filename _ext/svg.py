@@ -135,7 +135,6 @@ class _Renderer(backend_svg.RendererSVG):
             x += width * math.cos(math.radians(angle))
             y -= width * math.sin(math.radians(angle))
 
-
     def _get_clip_attrs(self, gc):
         """Clip to a millionth of a point, for layouts vary by less, and the name would tell."""
         box = gc.get_clip_rectangle()

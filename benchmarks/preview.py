@@ -1,8 +1,8 @@
 """How long `make live` takes to show an edit: from the save to the page that a reload brings.
 
 Ten edits of pages and ten of the code of snippets, one after the other, in a copy of the site.  The
-figures that such code draws come later; they are waited for, but not counted.  `python -m benchmarks
-preview` prints each edit; the target is for all but the slowest of the twenty (p95).
+figures that such code draws come later; they are waited for, but not counted.  `python -m
+benchmarks preview` prints each edit; the target is for all but the slowest of the twenty (p95).
 """
 
 import ast
