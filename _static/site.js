@@ -23,7 +23,13 @@ const land = () =>
 window.navigation?.addEventListener("navigate", ({ hashChange, navigationType }) => {
   if (hashChange && navigationType !== "traverse") land();
 });
-if (performance.getEntriesByType("navigation")[0]?.type === "navigate") land();
+// On opening, what loads can move it again, unless the reader has begun to go elsewhere.
+if (performance.getEntriesByType("navigation")[0]?.type === "navigate") {
+  const begun = new AbortController();
+  for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"])
+    addEventListener(kind, () => begun.abort(), { once: true, passive: true, signal: begun.signal });
+  addEventListener("load", land, { signal: begun.signal });
+}
 
 addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector(".theme-switch-button[aria-expanded=true]");
