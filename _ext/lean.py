@@ -5,6 +5,9 @@ Bootstrap, of Font Awesome, whose place icons.css takes, and of sphinx-design.  
 what the theme tells the browser's console, and that it measures every box of code, which would lay
 out the whole page at once (site.js watches those that come into sight), and that it looks through
 all elements for notes in the margin, which no page has.  Source maps go altogether.
+
+No script stops the reading of a page: all wait for its end and keep their order, but for the
+options, into which the theme's template writes at once, and those of the search page.
 """
 
 import re
@@ -12,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.builders.html._assets import _JavaScript
 from sphinx.util.typing import ExtensionMetadata
 
 STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
@@ -65,7 +69,22 @@ def _trim(app: Sphinx, exception: Exception | None) -> None:
     shutil.rmtree(static / "vendor/fontawesome", ignore_errors=True)
 
 
+def _deferred(script: _JavaScript) -> _JavaScript:
+    """Return a script that waits for the page's end, unless others of the page need it at once."""
+    if "documentation_options.js" in str(script.filename):
+        return script
+    attributes = {"defer": "", **script.attributes}
+    return _JavaScript(script.filename, priority=script.priority, **attributes)
+
+
+def _defer(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Let the scripts of a page wait, those of the search page excepted."""
+    if page != "search":
+        context["script_files"] = [_deferred(script) for script in context["script_files"]]
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Trim at the end of every build, which has copied the theme's files anew."""
+    app.connect("html-page-context", _defer, priority=900)
     app.connect("build-finished", _trim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

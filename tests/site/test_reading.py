@@ -180,6 +180,14 @@ def test_no_element_is_made_of_code_that_has_no_colour_of_its_own(built_site, mo
         assert not re.search(r'<span class="(?:n|nn|p|w)">', (built_site / page).read_text("utf-8"))
 
 
+def test_no_script_stops_the_reading_of_a_page(built_site):
+    """The options are written into by the page itself; the search page has scripts of its own."""
+    for page in set(reading.pages(built_site)) - {"search.html"}:
+        scripts = re.findall(r"<script[^>]* src=[^>]*>", (built_site / page).read_text("utf-8"))
+        (sync,) = (script for script in scripts if " defer" not in script)
+        assert "documentation_options.js" in sync, page
+
+
 def test_nothing_is_published_that_no_page_fetches(built_site):
     static = built_site / "_static"
     assert not list(static.rglob("*.map"))
