@@ -153,6 +153,7 @@ def read(browser: Browser, address: str, slowdown: float = 1) -> dict[str, float
     context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": slowdown})
     tab.goto(address, wait_until="networkidle")
     tab.wait_for_function("reading.formulas")
+    tab.wait_for_timeout(200)  # long tasks are reported a moment after they end
     opened = {"bytes": sum(sizes), **tab.evaluate("({ ...reading })")}
     opened["jump"] = max(tab.evaluate(JUMP, share) for share in (1 / 2, 1))
     tab.evaluate(SCROLL)
