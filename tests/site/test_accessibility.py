@@ -16,7 +16,8 @@ MODES = ("light", "dark")
 LOOK = """
 const looks = new Map([[null, ""]]);
 const look = (e) => {
-  const own = e && `${e.localName}.${e.className}${e.getAttribute("style") ?? ""}`;
+  const style = e?.getAttribute("style")?.replace(/--(lines|height):[^;]*/, "") ?? ""; // no looks
+  const own = e && `${e.localName}.${e.className}${style}`;
   if (!looks.has(e)) looks.set(e, `${look(e.parentElement)} ${own}`);
   return looks.get(e);
 };
@@ -27,6 +28,8 @@ PRUNE = (
     + LOOK
     + """
   document.querySelectorAll("details").forEach((box) => (box.open = true));
+  const all = document.head.appendChild(document.createElement("style"));
+  all.textContent = "* { content-visibility: visible !important; }";
   const seen = new Set();
   const again = [...document.querySelectorAll("pre span, .katex")].filter((e) => {
     const size = seen.size;
